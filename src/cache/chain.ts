@@ -1,0 +1,188 @@
+import { Breaker, type BreakerState } from '../core/breaker.ts'
+import { type Clock, DeadlineError, type WaitUntil, withDeadline } from '../core/clock.ts'
+import type { CacheEntry } from './entry.ts'
+import { type CacheSlot, type CacheTier, CorruptEntryError, type TierName } from './tier.ts'
+
+export interface ChainLevel {
+  readonly tier: CacheTier
+  /** Longest wait for an answer, milliseconds; absent for a tier that cannot wait. */
+  readonly deadlineMs?: number
+  /**
+   * When a tier is written: `always`, or only once an entry has been hit below a second time, for a tier
+   * whose writes are dear.
+   */
+  readonly admission: 'always' | 'second-hit'
+}
+
+export interface ChainOptions {
+  readonly clock: Clock
+  /** 0 <= x < 1 */
+  readonly random: () => number
+  /** Fastest first. */
+  readonly levels: readonly ChainLevel[]
+  /** For all levels together, milliseconds. */
+  readonly totalDeadlineMs: number
+  /** Whether the slot was hit below before; remembers that it is hit now. */
+  readonly hitBefore: (slot: CacheSlot) => Promise<boolean>
+}
+
+/** What became of one level's look-up. `skipped`: its breaker is open or no time was left. */
+export type LookupResult = 'hit' | 'miss' | 'error' | 'timeout' | 'corrupt' | 'skipped'
+
+export interface ChainRead {
+  readonly entry: CacheEntry | undefined
+  /** The level that answered. */
+  readonly from: TierName | undefined
+  /** Every level that was looked at, in the order asked. */
+  readonly asked: readonly { readonly tier: TierName; readonly result: LookupResult }[]
+}
+
+/** How much is taken off a life at random, so that what was stored together does not expire together. */
+const JITTER = 0.1
+const WRITE_DEADLINE_MS = 2_000
+
+/**
+ * Reads through the levels, fastest first, and copies a hit upward, never past its remaining life. A level
+ * that fails, lies or is slow is a miss; a level that keeps failing is left alone for a while.
+ */
+export class CacheChain {
+  readonly #options: ChainOptions
+  readonly #breakers: ReadonlyMap<TierName, Breaker>
+  readonly #counts = new Map<TierName, TierCounts>()
+
+  constructor(options: ChainOptions) {
+    this.#options = options
+    this.#breakers = new Map(options.levels.map(({ tier }) => [tier.name, new Breaker()]))
+    for (const { tier } of options.levels) this.#counts.set(tier.name, { ...ZERO })
+  }
+
+  /** @param accept whether the caller takes this entry (it may be too old for it); default: any */
+  async read(
+    slot: CacheSlot,
+    waitUntil: WaitUntil,
+    accept?: (entry: CacheEntry) => boolean,
+  ): Promise<ChainRead> {
+    const { clock, levels, totalDeadlineMs } = this.#options
+    const startedMs = clock.now()
+    const asked: { tier: TierName; result: LookupResult }[] = []
+    for (const [index, level] of levels.entries()) {
+      const remainingMs = totalDeadlineMs - (clock.now() - startedMs)
+      const { result, entry } = await this.#ask(level, slot, remainingMs, waitUntil)
+      const usable = entry && entry.expiresAtMs > clock.now() && (!accept || accept(entry))
+      asked.push({ tier: level.tier.name, result: result === 'hit' && !usable ? 'miss' : result })
+      if (!usable) continue
+      if (index > 0) waitUntil(this.#promote(slot, entry, index))
+      return { entry, from: level.tier.name, asked }
+    }
+    return { entry: undefined, from: undefined, asked }
+  }
+
+  /** Stores a new entry in every level that is always written. Never rejects: what fails is counted. */
+  async write(slot: CacheSlot, entry: CacheEntry): Promise<void> {
+    const levels = this.#options.levels.filter((level) => level.admission === 'always')
+    await Promise.all(levels.map((level) => this.#write(level, slot, entry)))
+  }
+
+  /** Removes the slot from every level. */
+  async remove(slot: CacheSlot): Promise<void> {
+    await Promise.allSettled(this.#options.levels.map(({ tier }) => tier.delete(slot)))
+  }
+
+  /** The moment an entry made now expires: the longest life of any level, less the jitter. */
+  expiryMs(maxTtlMs: number = Number.POSITIVE_INFINITY): number {
+    const longest = Math.max(...this.#options.levels.map(({ tier }) => tier.maxTtlMs))
+    return Math.floor(this.#options.clock.now() + Math.min(maxTtlMs, this.#jittered(longest)))
+  }
+
+  /** How each level does since this isolate started. */
+  states(): Record<string, TierCounts & { breaker: BreakerState }> {
+    return Object.fromEntries(
+      [...this.#counts].map(([name, counts]) => [
+        name,
+        { ...counts, breaker: this.#breakers.get(name)?.state ?? 'closed' },
+      ]),
+    )
+  }
+
+  async #ask(level: ChainLevel, slot: CacheSlot, remainingMs: number, waitUntil: WaitUntil): Promise<Asked> {
+    const { tier, deadlineMs } = level
+    if (deadlineMs === undefined) return this.#counted(tier.name, await tier.get(slot))
+    const { clock } = this.#options
+    const breaker = this.#breakers.get(tier.name) as Breaker
+    if (remainingMs <= 0 || !breaker.allows(clock.now())) return this.#failed(tier.name, 'skipped')
+    try {
+      const entry = await withDeadline(clock, Math.min(deadlineMs, remainingMs), tier.get(slot))
+      breaker.success()
+      return this.#counted(tier.name, entry)
+    } catch (error) {
+      if (error instanceof CorruptEntryError) {
+        breaker.success()
+        waitUntil(tier.delete(slot).catch(() => {}))
+        return this.#failed(tier.name, 'corrupt')
+      }
+      breaker.failure(clock.now())
+      return this.#failed(tier.name, error instanceof DeadlineError ? 'timeout' : 'error')
+    }
+  }
+
+  async #promote(slot: CacheSlot, entry: CacheEntry, from: number): Promise<void> {
+    const above = this.#options.levels.slice(0, from)
+    const dear = above.some(({ admission }) => admission === 'second-hit')
+    // A tier that cannot tell is one that has not been asked twice.
+    const admitted = dear && (await this.#options.hitBefore(slot).catch(() => false))
+    const levels = above.filter(({ admission }) => admission === 'always' || admitted)
+    await Promise.all(levels.map((level) => this.#write(level, slot, entry)))
+  }
+
+  async #write({ tier, deadlineMs }: ChainLevel, slot: CacheSlot, entry: CacheEntry): Promise<void> {
+    const { clock } = this.#options
+    const ttlMs = Math.min(entry.expiresAtMs - clock.now(), this.#jittered(tier.maxTtlMs))
+    if (ttlMs <= 0) return
+    const counts = this.#counts.get(tier.name) as TierCounts
+    if (deadlineMs !== undefined && this.#breakers.get(tier.name)?.state === 'open') {
+      counts.writesFailed += 1
+      return
+    }
+    try {
+      const write = tier.set(slot, entry, ttlMs)
+      await (deadlineMs === undefined ? write : withDeadline(clock, WRITE_DEADLINE_MS, write))
+      counts.writes += 1
+    } catch {
+      // Nothing is lost but a later hit, so a write is neither repeated nor held against the level.
+      counts.writesFailed += 1
+    }
+  }
+
+  #jittered(ttlMs: number): number {
+    return ttlMs * (1 - JITTER * this.#options.random())
+  }
+
+  #counted(name: TierName, entry: CacheEntry | undefined): Asked {
+    const result = entry ? 'hit' : 'miss'
+    ;(this.#counts.get(name) as TierCounts)[result] += 1
+    return { result, entry }
+  }
+
+  #failed(name: TierName, result: Exclude<LookupResult, 'hit' | 'miss'>): Asked {
+    ;(this.#counts.get(name) as TierCounts)[result] += 1
+    return { result, entry: undefined }
+  }
+}
+
+interface Asked {
+  readonly result: LookupResult
+  readonly entry: CacheEntry | undefined
+}
+
+type TierCounts = Record<LookupResult | 'writes' | 'writesFailed', number>
+
+const ZERO: TierCounts = {
+  hit: 0,
+  miss: 0,
+  error: 0,
+  timeout: 0,
+  corrupt: 0,
+  skipped: 0,
+  writes: 0,
+  writesFailed: 0,
+}

@@ -1,0 +1,39 @@
+import type { Redis } from '@upstash/redis/cloudflare'
+import type { CacheEntry } from '../entry.ts'
+import type { CacheSlot, CacheTier } from '../tier.ts'
+
+/** Redis at Upstash, over HTTP: one region, shared by every isolate. */
+export class RedisTier implements CacheTier {
+  readonly name = 'redis'
+  readonly maxTtlMs = 2 * 60 * 60_000
+  readonly #connect: () => Redis
+
+  /**
+   * @param connect a client for one call (Upstash's keeps state that must not cross requests), which hands
+   * values over as plain text
+   */
+  constructor(connect: () => Redis) {
+    this.#connect = connect
+  }
+
+  async get(slot: CacheSlot): Promise<CacheEntry | undefined> {
+    const sealed = await this.#connect().get<string>(place(slot))
+    return sealed === null ? undefined : slot.open(sealed)
+  }
+
+  async set(slot: CacheSlot, entry: CacheEntry, ttlMs: number): Promise<void> {
+    await this.#connect().set(place(slot), await slot.seal(entry), { px: Math.max(1, Math.floor(ttlMs)) })
+  }
+
+  async delete(slot: CacheSlot): Promise<void> {
+    await this.#connect().del(place(slot))
+  }
+
+  /** Whether the slot was hit before within this tier's life; remembers this hit. One command. */
+  async hitBefore(slot: CacheSlot): Promise<boolean> {
+    const first = await this.#connect().set(`hit:${slot.id}`, '1', { px: this.maxTtlMs, nx: true })
+    return first === null
+  }
+}
+
+const place = (slot: CacheSlot): string => `cache:${slot.id}`

@@ -1,0 +1,88 @@
+interface Item<V> {
+  readonly value: V
+  readonly bytes: number
+  readonly owner: string
+}
+
+export interface LruLimits {
+  readonly maxEntries: number
+  readonly maxBytes: number
+  /** The largest part of `maxEntries` and `maxBytes` that one owner may hold, 0 to 1. */
+  readonly ownerShare: number
+}
+
+/** A map that drops what was used least recently, bounded in entries, in bytes, and in each owner's share. */
+export class Lru<V> {
+  readonly #items = new Map<string, Item<V>>()
+  readonly #owners = new Map<string, { entries: number; bytes: number }>()
+  readonly #limits: LruLimits
+  #bytes = 0
+
+  constructor(limits: LruLimits) {
+    this.#limits = limits
+  }
+
+  get size(): number {
+    return this.#items.size
+  }
+
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  get(key: string): V | undefined {
+    const item = this.#items.get(key)
+    if (!item) return undefined
+    // A Map keeps insertion order: putting it back makes it the youngest.
+    this.#items.delete(key)
+    this.#items.set(key, item)
+    return item.value
+  }
+
+  /** Keeps the value unless it alone is over a limit. Makes room at the owner's own expense first. */
+  set(key: string, value: V, bytes: number, owner: string): void {
+    this.delete(key)
+    const { maxEntries, maxBytes, ownerShare } = this.#limits
+    const ownerBytes = maxBytes * ownerShare
+    const ownerEntries = Math.max(1, maxEntries * ownerShare)
+    if (bytes > ownerBytes) return
+    const held = this.#owners.get(owner)
+    if (held && (held.entries + 1 > ownerEntries || held.bytes + bytes > ownerBytes)) {
+      this.#dropOldest(
+        (item) => item.owner === owner,
+        () => held.entries + 1 > ownerEntries || held.bytes + bytes > ownerBytes,
+      )
+    }
+    this.#dropOldest(
+      () => true,
+      () => this.#items.size + 1 > maxEntries || this.#bytes + bytes > maxBytes,
+    )
+    this.#items.set(key, { value, bytes, owner })
+    this.#count(owner, 1, bytes)
+  }
+
+  delete(key: string): void {
+    const item = this.#items.get(key)
+    if (!item) return
+    this.#items.delete(key)
+    this.#count(item.owner, -1, -item.bytes)
+  }
+
+  #dropOldest(eligible: (item: Item<V>) => boolean, full: () => boolean): void {
+    if (!full()) return
+    for (const [key, item] of this.#items) {
+      if (!eligible(item)) continue
+      this.delete(key)
+      if (!full()) return
+    }
+  }
+
+  #count(owner: string, entries: number, bytes: number): void {
+    this.#bytes += bytes
+    const held = this.#owners.get(owner) ?? { entries: 0, bytes: 0 }
+    held.entries += entries
+    held.bytes += bytes
+    if (held.entries === 0) this.#owners.delete(owner)
+    else this.#owners.set(owner, held)
+  }
+}

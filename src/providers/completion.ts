@@ -1,0 +1,102 @@
+import { isObject, type JsonObject, type JsonValue } from '../core/json.ts'
+
+/** Tokens as the provider counted them. */
+export interface Usage {
+  readonly inputTokens: number
+  readonly outputTokens: number
+}
+
+/** What an answer turned out to be. */
+export interface Verdict {
+  /** Every choice came to its end. */
+  readonly complete: boolean
+  /** The model, or the provider's filter, declined: true, but not worth repeating to the next caller. */
+  readonly refused: boolean
+  readonly usage: Usage | undefined
+}
+
+/** Judges a whole `chat.completion`. @returns undefined when it is none */
+export function judgeCompletion(text: string): Verdict | undefined {
+  let value: JsonValue
+  try {
+    value = JSON.parse(text) as JsonValue
+  } catch {
+    return undefined
+  }
+  if (!isObject(value) || isError(value) || !Array.isArray(value.choices) || value.choices.length === 0)
+    return undefined
+  const choices = value.choices.filter(isObject)
+  if (choices.length !== value.choices.length || !choices.every((choice) => isObject(choice.message)))
+    return undefined
+  return {
+    complete: choices.every((choice) => typeof choice.finish_reason === 'string'),
+    refused: choices.some(
+      (choice) => choice.finish_reason === 'content_filter' || hasRefusal(choice.message),
+    ),
+    usage: readUsage(value.usage),
+  }
+}
+
+/** Watches the data of a stream's events until `[DONE]`. */
+export class StreamJudge {
+  readonly #choices = new Map<number, boolean>()
+  #refused = false
+  #usage: Usage | undefined
+  #done = false
+
+  /** Whether `[DONE]` has come. */
+  get done(): boolean {
+    return this.#done
+  }
+
+  get verdict(): Verdict {
+    const finished = [...this.#choices.values()]
+    return {
+      complete: this.#done && finished.length > 0 && finished.every(Boolean),
+      refused: this.#refused,
+      usage: this.#usage,
+    }
+  }
+
+  /** @returns whether the event is a healthy part of an answer */
+  take(data: string): boolean {
+    if (data === '[DONE]') {
+      this.#done = true
+      return true
+    }
+    let chunk: JsonValue
+    try {
+      chunk = JSON.parse(data) as JsonValue
+    } catch {
+      return false
+    }
+    if (!isObject(chunk) || isError(chunk)) return false
+    this.#usage = readUsage(chunk.usage) ?? this.#usage
+    for (const choice of Array.isArray(chunk.choices) ? chunk.choices : [])
+      if (isObject(choice)) this.#choice(choice)
+    return true
+  }
+
+  #choice(choice: JsonObject): void {
+    const index = typeof choice.index === 'number' ? choice.index : 0
+    const finished = typeof choice.finish_reason === 'string'
+    this.#choices.set(index, finished || this.#choices.get(index) === true)
+    if (choice.finish_reason === 'content_filter' || hasRefusal(choice.delta)) this.#refused = true
+  }
+}
+
+/** Some providers say `"error": null` in a good answer. */
+const isError = (value: JsonObject): boolean => value.error !== undefined && value.error !== null
+
+const hasRefusal = (message: JsonValue | undefined): boolean =>
+  isObject(message) && typeof message.refusal === 'string' && message.refusal !== ''
+
+function readUsage(usage: JsonValue | undefined): Usage | undefined {
+  if (!isObject(usage)) return undefined
+  const [inputTokens, outputTokens] = [count(usage.prompt_tokens), count(usage.completion_tokens)]
+  return inputTokens === undefined || outputTokens === undefined ? undefined : { inputTokens, outputTokens }
+}
+
+/** A count that can be believed. */
+const count = (value: JsonValue | undefined): number | undefined =>
+  typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : undefined

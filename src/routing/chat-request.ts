@@ -1,0 +1,113 @@
+import * as z from 'zod/mini'
+import { GatewayError } from '../core/errors.ts'
+import { isObject, type JsonObject, type JsonValue } from '../core/json.ts'
+
+// No code from strings: Workers forbid it, and trying costs start-up time.
+z.config({ jitless: true })
+
+/** More tokens than any model answers with; beyond it a number is a mistake. */
+const MAX_TOKENS = 10_000_000
+
+const tokens = z.nullish(z.int().check(z.gte(1), z.lte(MAX_TOKENS)))
+const penalty = z.nullish(z.number().check(z.gte(-2), z.lte(2)))
+
+const message = z.looseObject({
+  role: z.enum(['developer', 'system', 'user', 'assistant', 'tool', 'function']),
+  content: z.nullish(z.union([z.string(), z.array(z.looseObject({ type: z.string() }))])),
+  name: z.optional(z.string()),
+  tool_calls: z.nullish(z.array(z.looseObject({ id: z.optional(z.string()), type: z.optional(z.string()) }))),
+  tool_call_id: z.optional(z.string()),
+})
+
+/** The fields we know of POST /v1/chat/completions; every other passes through as it came. */
+const schema = z.looseObject({
+  model: z.string().check(z.minLength(1), z.maxLength(256)),
+  messages: z.array(message).check(z.minLength(1)),
+  stream: z.nullish(z.boolean()),
+  stream_options: z.nullish(z.looseObject({ include_usage: z.optional(z.boolean()) })),
+  temperature: z.nullish(z.number().check(z.gte(0), z.lte(2))),
+  top_p: z.nullish(z.number().check(z.gte(0), z.lte(1))),
+  n: z.nullish(z.int().check(z.gte(1), z.lte(128))),
+  max_tokens: tokens,
+  max_completion_tokens: tokens,
+  presence_penalty: penalty,
+  frequency_penalty: penalty,
+  stop: z.nullish(z.union([z.string(), z.array(z.string()).check(z.maxLength(64))])),
+  seed: z.nullish(z.int()),
+  logprobs: z.nullish(z.boolean()),
+  top_logprobs: z.nullish(z.int().check(z.gte(0), z.lte(20))),
+  logit_bias: z.nullish(z.record(z.string(), z.number().check(z.gte(-100), z.lte(100)))),
+  response_format: z.nullish(z.looseObject({ type: z.string() })),
+  tools: z.nullish(z.array(z.looseObject({ type: z.string() })).check(z.maxLength(1_024))),
+  tool_choice: z.nullish(z.union([z.string(), z.looseObject({ type: z.string() })])),
+  parallel_tool_calls: z.nullish(z.boolean()),
+  user: z.nullish(z.string()),
+})
+
+/** A request that passed the door: the parsed body itself, whose known fields have the types stated here. */
+export type ChatRequest = JsonObject & {
+  readonly model: string
+  readonly messages: JsonObject[]
+  readonly stream?: boolean | null
+  readonly temperature?: number | null
+}
+
+/**
+ * Judges the body against the schema. The body is returned as it is, unknown fields included.
+ * @throws GatewayError `invalid_request`, with the path of the first field at fault
+ */
+export function checkChatRequest(body: JsonValue): ChatRequest {
+  if (!isObject(body)) {
+    throw new GatewayError(
+      'invalid_request',
+      'The body is not a JSON object.',
+      'Send an object with "model" and "messages".',
+    )
+  }
+  const result = schema.safeParse(body)
+  if (result.success) return body as ChatRequest
+  const issue = result.error.issues[0]
+  const param = issue ? path(issue.path) : ''
+  throw new GatewayError('invalid_request', explain(param, issue), tipFor(param), {
+    param: param || undefined,
+  })
+}
+
+function explain(param: string, issue: z.core.$ZodIssue | undefined): string {
+  const what = param ? `The field "${param}"` : 'The body'
+  if (!issue) return `${what} is not valid.`
+  switch (issue.code) {
+    case 'invalid_type':
+      return issue.input === undefined ? `${what} is missing.` : `${what} must be of type ${issue.expected}.`
+    case 'too_small':
+      return `${what} is too small or too short: at least ${issue.minimum}.`
+    case 'too_big':
+      return `${what} is too large or too long: at most ${issue.maximum}.`
+    case 'invalid_value':
+      return `${what} must be one of ${issue.values.map((value) => JSON.stringify(value)).join(', ')}.`
+    case 'invalid_union':
+      return `${what} has a type that is not supported here.`
+    default:
+      return `${what} is not valid.`
+  }
+}
+
+const TIPS: Readonly<Record<string, string>> = {
+  model: 'Name a model from GET /v1/models, or "auto".',
+  messages: 'Send at least one message, for example [{"role":"user","content":"Hello"}].',
+  n: 'Leave "n" out for one answer, or ask for 1 to 128.',
+  max_tokens: "Leave it out for the model's own limit, or send a whole number of at least 1.",
+}
+
+const tipFor = (param: string): string =>
+  TIPS[param] ??
+  (param
+    ? `Correct "${param}" or leave it out; see the OpenAI chat completions reference.`
+    : (TIPS.messages as string))
+
+/** `['messages', 0, 'role']` -> `messages[0].role`, bounded: the names may be the caller's own. */
+function path(parts: readonly PropertyKey[]): string {
+  let text = ''
+  for (const part of parts) text += typeof part === 'number' ? `[${part}]` : `${text && '.'}${String(part)}`
+  return text.slice(0, 200)
+}

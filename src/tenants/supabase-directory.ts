@@ -1,0 +1,166 @@
+import type { SupabaseClient } from '@supabase/supabase-js'
+import { GatewayError } from '../core/errors.ts'
+import type { KeyDirectory } from './authenticator.ts'
+import type { CachePolicy, Caller, Plan, Tenant } from './tenant.ts'
+import { createVirtualKey, type KeyDigest, keyHint } from './virtual-key.ts'
+
+interface TenantRow {
+  readonly id: string
+  readonly name: string
+  readonly plan: Plan
+  readonly epoch: number
+  readonly cache_policy: CachePolicy
+  readonly cache_by_user: boolean
+}
+
+interface KeyRow {
+  readonly id: string
+  readonly hint: string
+  readonly created_at: string
+  readonly expires_at: string | null
+  readonly revoked_at: string | null
+  readonly tenants: TenantRow
+}
+
+/** A key as an operator sees it: everything but the key. */
+export interface KeyListing {
+  readonly id: string
+  readonly tenant: string
+  readonly plan: Plan
+  readonly hint: string
+  readonly created_at: string
+  readonly expires_at: string | null
+  readonly revoked_at: string | null
+}
+
+const COLUMNS =
+  'id, hint, created_at, expires_at, revoked_at, tenants!inner (id, name, plan, epoch, cache_policy, cache_by_user)'
+
+/** Tenants and virtual keys in Supabase: the truth that all copies of a key record are made from. */
+export class SupabaseDirectory implements KeyDirectory {
+  readonly #connect: () => SupabaseClient
+  readonly #digest: KeyDigest
+  readonly #now: () => number
+
+  constructor(connect: () => SupabaseClient, digest: KeyDigest, now: () => number) {
+    this.#connect = connect
+    this.#digest = digest
+    this.#now = now
+  }
+
+  async find(digest: string): Promise<Caller | undefined> {
+    const { data } = await this.#connect()
+      .from('virtual_keys')
+      .select(COLUMNS)
+      .eq('digest', digest)
+      .maybeSingle<KeyRow>()
+      .throwOnError()
+    if (!data || data.revoked_at !== null) return undefined
+    const expiresAtMs = data.expires_at === null ? null : Date.parse(data.expires_at)
+    if (expiresAtMs !== null && expiresAtMs <= this.#now()) return undefined
+    return { keyId: data.id, expiresAtMs, tenant: toTenant(data.tenants) }
+  }
+
+  /**
+   * Makes a key, and its tenant where that is new.
+   * @param plan of a new tenant ('free' when not given); given for one that exists, it becomes its plan
+   * @returns the key itself, which is kept nowhere
+   */
+  async create(
+    tenantName: string,
+    plan: Plan | undefined,
+    expiresAtMs: number | null,
+  ): Promise<KeyListing & { key: string }> {
+    const tenant = await this.#tenant(tenantName, plan)
+    const key = createVirtualKey()
+    const row = {
+      tenant_id: tenant.id,
+      digest: await this.#digest.of(key),
+      hint: keyHint(key),
+      expires_at: expiresAtMs === null ? null : new Date(expiresAtMs).toISOString(),
+    }
+    const { data } = await this.#connect()
+      .from('virtual_keys')
+      .insert(row)
+      .select(COLUMNS)
+      .single<KeyRow>()
+      .throwOnError()
+    return { ...toListing(data), key }
+  }
+
+  /** Newest first. @param tenantName only this tenant's */
+  async list(tenantName: string | undefined): Promise<KeyListing[]> {
+    let query = this.#connect().from('virtual_keys').select(COLUMNS)
+    if (tenantName !== undefined) query = query.eq('tenants.name', tenantName)
+    const { data } = await query
+      .order('created_at', { ascending: false })
+      .limit(1_000)
+      .overrideTypes<KeyRow[], { merge: false }>()
+      .throwOnError()
+    return (data ?? []).map(toListing)
+  }
+
+  /** @returns the tenant and moment of revocation; undefined when there is no such key */
+  async revoke(keyId: string): Promise<{ tenantId: string; digest: string; revokedAt: string } | undefined> {
+    const connection = this.#connect()
+    const revokedAt = new Date(this.#now()).toISOString()
+    await connection
+      .from('virtual_keys')
+      .update({ revoked_at: revokedAt })
+      .eq('id', keyId)
+      .is('revoked_at', null)
+      .throwOnError()
+    const { data } = await connection
+      .from('virtual_keys')
+      .select('tenant_id, digest, revoked_at')
+      .eq('id', keyId)
+      .maybeSingle<{ tenant_id: string; digest: string; revoked_at: string }>()
+      .throwOnError()
+    return data ? { tenantId: data.tenant_id, digest: data.digest, revokedAt: data.revoked_at } : undefined
+  }
+
+  async #tenant(name: string, plan: Plan | undefined): Promise<Tenant> {
+    const connection = this.#connect()
+    if (plan !== undefined) {
+      const { data } = await connection
+        .from('tenants')
+        .upsert({ name, plan }, { onConflict: 'name' })
+        .select()
+        .single<TenantRow>()
+        .throwOnError()
+      return toTenant(data)
+    }
+    // Two creations at once must not fail over a tenant that the other has just made.
+    await connection
+      .from('tenants')
+      .upsert({ name }, { onConflict: 'name', ignoreDuplicates: true })
+      .throwOnError()
+    const { data } = await connection
+      .from('tenants')
+      .select()
+      .eq('name', name)
+      .maybeSingle<TenantRow>()
+      .throwOnError()
+    if (!data) throw new GatewayError('store_unavailable', 'The tenant could not be made.', 'Try again.')
+    return toTenant(data)
+  }
+}
+
+const toTenant = (row: TenantRow): Tenant => ({
+  id: row.id,
+  name: row.name,
+  plan: row.plan,
+  epoch: row.epoch,
+  cachePolicy: row.cache_policy,
+  cacheByUser: row.cache_by_user,
+})
+
+const toListing = ({ id, hint, created_at, expires_at, revoked_at, tenants }: KeyRow): KeyListing => ({
+  id,
+  tenant: tenants.name,
+  plan: tenants.plan,
+  hint,
+  created_at,
+  expires_at,
+  revoked_at,
+})

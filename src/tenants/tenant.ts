@@ -1,0 +1,25 @@
+/** What a tenant may use. `free`: public models; `paid`: the operator's providers too. */
+export type Plan = 'free' | 'paid'
+export const PLANS: readonly Plan[] = ['free', 'paid']
+
+/** What of a tenant's answers may be kept: all of them, only those asked for at temperature 0, or none. */
+export type CachePolicy = 'all' | 'deterministic' | 'none'
+
+export interface Tenant {
+  readonly id: string
+  readonly name: string
+  readonly plan: Plan
+  /** Raised to make every cached answer of the tenant unreadable at once. */
+  readonly epoch: number
+  readonly cachePolicy: CachePolicy
+  /** Whether the request's `user` field separates cached answers. */
+  readonly cacheByUser: boolean
+}
+
+/** Who makes a request: one key of one tenant. */
+export interface Caller {
+  readonly keyId: string
+  /** Milliseconds since the epoch; null = never. */
+  readonly expiresAtMs: number | null
+  readonly tenant: Tenant
+}

@@ -1,0 +1,63 @@
+import { GatewayError } from '../../src/core/errors.ts'
+import type { Account } from '../state/account.ts'
+
+/** What the operator configures: bindings from wrangler.toml, secrets and variables by name. */
+export interface Env {
+  readonly CACHE: KVNamespace
+  readonly ACCOUNT: DurableObjectNamespace<Account>
+
+  /** Base64url, at least 32 random bytes: seals cached values and makes cache keys. */
+  readonly ROOT_KEY?: string
+  /** At least 32 characters: virtual keys are stored as digests under it. */
+  readonly KEY_PEPPER?: string
+  /** At least 32 characters: opens the administration. Unset = closed. */
+  readonly OPERATOR_TOKEN?: string
+  readonly SUPABASE_URL?: string
+  readonly SUPABASE_SECRET_KEY?: string
+  readonly UPSTASH_REDIS_REST_URL?: string
+  readonly UPSTASH_REDIS_REST_TOKEN?: string
+
+  readonly OPENAI_API_KEY?: string
+  readonly ANTHROPIC_API_KEY?: string
+  readonly OLLAMA_BASE_URL?: string
+  readonly SIMULATED_PROVIDER_URL?: string
+
+  /** Origins whose pages may call /v1, comma-separated; none by default. */
+  readonly CORS_ORIGINS?: string
+  readonly MAX_BODY_BYTES?: string
+  readonly CACHE_MEMORY_ENTRIES?: string
+  readonly UPSTREAM_TIMEOUT_MS?: string
+  readonly UPSTREAM_IDLE_MS?: string
+}
+
+export const MIN_SECRET_LENGTH = 32
+
+type SecretName = 'ROOT_KEY' | 'KEY_PEPPER' | 'SUPABASE_URL' | 'SUPABASE_SECRET_KEY'
+
+/** @throws GatewayError `misconfigured` when the secret is unset, empty or short: closed, never open */
+export function requireSecret(env: Env, name: SecretName, minLength = 1): string {
+  const value = env[name]
+  if (value && value.length >= minLength) return value
+  const problem = value ? `is shorter than ${minLength} characters` : 'is not set'
+  throw new GatewayError(
+    'misconfigured',
+    `The gateway is not configured: ${name} ${problem}.`,
+    `Set the secret ${name} (wrangler secret put ${name}) and deploy again.`,
+  )
+}
+
+/** A whole number of at least 1 from the configuration. */
+export function positiveInteger(
+  env: Env,
+  name: 'MAX_BODY_BYTES' | 'CACHE_MEMORY_ENTRIES' | 'UPSTREAM_TIMEOUT_MS' | 'UPSTREAM_IDLE_MS',
+  fallback: number,
+): number {
+  const value = env[name]
+  if (value === undefined || value === '') return fallback
+  if (/^[1-9]\d{0,11}$/.test(value)) return Number(value)
+  throw new GatewayError(
+    'misconfigured',
+    `The gateway is not configured: ${name} must be a whole number.`,
+    `Correct ${name} and deploy again.`,
+  )
+}

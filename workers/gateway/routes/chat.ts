@@ -1,0 +1,52 @@
+import { Hono } from 'hono'
+import { toGatewayError } from '../../../src/core/errors.ts'
+import { parseJson } from '../../../src/core/json.ts'
+import { answerChat, type ChatAnswer } from '../../../src/routing/chat.ts'
+import { outcomeOf, Settlement } from '../../../src/routing/settlement.ts'
+import { readBody } from '../body.ts'
+import type { AppEnv } from '../context.ts'
+import { callerOf } from '../middleware/caller.ts'
+
+const CONTENT_TYPE = { json: 'application/json', sse: 'text/event-stream; charset=utf-8' } as const
+
+/** POST /v1/chat/completions: a chat request in OpenAI's form, answered from the cache or by a model. */
+export const chat = new Hono<AppEnv>().post('/', async (c) => {
+  const { services, requestId } = c.var
+  const { raw } = c.req
+  const settlement = new Settlement(requestId, services.clock.now, services.record)
+  try {
+    // Counted while the key is looked up; nothing in it is parsed before the caller is known.
+    const reading = readBody(raw, services.maxBodyBytes)
+    reading.catch(() => {})
+    const caller = await callerOf(c)
+    const body = parseJson(await reading)
+    const answer = await answerChat(services.chat, {
+      caller,
+      body,
+      headers: {
+        cacheControl: raw.headers.get('cache-control') ?? undefined,
+        beastCache: raw.headers.get('x-beast-cache') ?? undefined,
+      },
+      signal: raw.signal,
+      waitUntil: (promise) => c.executionCtx.waitUntil(promise),
+      settlement,
+    })
+    return toResponse(answer, requestId)
+  } catch (thrown) {
+    const error = toGatewayError(thrown)
+    settlement.settle(outcomeOf(error.fault), error.code)
+    throw error
+  }
+})
+
+function toResponse(answer: ChatAnswer, requestId: string): Response {
+  const headers: Record<string, string> = {
+    'content-type': CONTENT_TYPE[answer.kind],
+    'cache-status': answer.cacheStatus,
+    // What lies in front of us must not keep answers that belong to one key.
+    'cache-control': 'private, no-store',
+    'x-request-id': requestId,
+  }
+  if (answer.age !== undefined) headers.age = String(answer.age)
+  return new Response(answer.body, { headers })
+}

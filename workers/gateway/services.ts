@@ -1,0 +1,175 @@
+import { createClient, type SupabaseClient } from '@supabase/supabase-js'
+import { Redis } from '@upstash/redis/cloudflare'
+import { CacheChain } from '../../src/cache/chain.ts'
+import { SlotMaker } from '../../src/cache/slot.ts'
+import { KvTier } from '../../src/cache/tiers/kv.ts'
+import { MemoryTier } from '../../src/cache/tiers/memory.ts'
+import { RedisTier } from '../../src/cache/tiers/redis.ts'
+import { SupabaseTier } from '../../src/cache/tiers/supabase.ts'
+import { fromBase64Url } from '../../src/core/bytes.ts'
+import type { Clock } from '../../src/core/clock.ts'
+import { GatewayError } from '../../src/core/errors.ts'
+import { Vault } from '../../src/core/vault.ts'
+import { RequestCounts } from '../../src/metrics/request-counts.ts'
+import { Catalogue } from '../../src/models/catalogue.ts'
+import { type Fetch, listModels } from '../../src/providers/openai.ts'
+import type { ChatServices } from '../../src/routing/chat.ts'
+import type { RecordEvent } from '../../src/routing/settlement.ts'
+import { Authenticator } from '../../src/tenants/authenticator.ts'
+import { KvKeyRecords } from '../../src/tenants/kv-records.ts'
+import { SupabaseDirectory } from '../../src/tenants/supabase-directory.ts'
+import { KeyDigest } from '../../src/tenants/virtual-key.ts'
+import { type Env, MIN_SECRET_LENGTH, positiveInteger, requireSecret } from './env.ts'
+import { configuredProviders } from './providers.ts'
+import { Readiness } from './readiness.ts'
+
+/** What the routes work with: made once an isolate, of plain values and bindings only. */
+export interface Services {
+  readonly clock: Clock
+  readonly authenticator: Authenticator
+  readonly chat: ChatServices
+  readonly catalogue: Catalogue
+  readonly counts: RequestCounts
+  readonly record: RecordEvent
+  readonly maxBodyBytes: number
+  readonly corsOrigins: readonly string[]
+}
+
+/** What only the operator's routes need beside the services. */
+export interface Administration {
+  readonly directory: SupabaseDirectory
+  readonly keyRecords: KvKeyRecords
+  readonly readiness: Readiness
+  /** Tells the tenant's account object, after which the key never spends again. */
+  revokeInAccount(tenantId: string, keyId: string): Promise<void>
+}
+
+export const workerClock: Clock = {
+  now: () => Date.now(),
+  after: (ms, fn) => {
+    const timer = setTimeout(fn, ms)
+    return () => clearTimeout(timer)
+  },
+}
+
+const MEMORY_BYTES = 24 * 1024 * 1024
+const STORE_TIMEOUT_MS = 2_000
+const KIB = 1024
+
+/**
+ * Builds the services from the environment.
+ * @throws GatewayError `misconfigured`, naming the secret that is missing
+ */
+export function createServices(env: Env): Services & Administration {
+  const clock = workerClock
+  const vault = new Vault(rootSecret(env))
+  const supabase = supabaseConnector(env)
+  const redisTier = new RedisTier(redisConnector(env))
+  const digest = new KeyDigest(requireSecret(env, 'KEY_PEPPER', MIN_SECRET_LENGTH))
+  const directory = new SupabaseDirectory(supabase, digest, clock.now)
+  const keyRecords = new KvKeyRecords(env.CACHE, vault)
+  const chain = new CacheChain({
+    clock,
+    random: Math.random,
+    totalDeadlineMs: 150,
+    hitBefore: (slot) => redisTier.hitBefore(slot),
+    levels: [
+      {
+        tier: new MemoryTier({
+          clock,
+          maxEntries: positiveInteger(env, 'CACHE_MEMORY_ENTRIES', 1_000),
+          maxBytes: MEMORY_BYTES,
+        }),
+        admission: 'always',
+      },
+      { tier: new KvTier(env.CACHE), deadlineMs: 40, admission: 'second-hit' },
+      { tier: redisTier, deadlineMs: 60, admission: 'always' },
+      { tier: new SupabaseTier(supabase, clock.now), deadlineMs: 120, admission: 'always' },
+    ],
+  })
+  const fetchUpstream: Fetch = (url, init) => fetch(url, init)
+  const catalogue = new Catalogue(
+    configuredProviders(env),
+    (provider) => listModels(fetchUpstream, provider),
+    clock,
+  )
+  const account = (tenantId: string) => env.ACCOUNT.get(env.ACCOUNT.idFromName(tenantId))
+  const counts = new RequestCounts()
+  return {
+    clock,
+    catalogue,
+    counts,
+    record: (event) => counts.add(event),
+    authenticator: new Authenticator({ clock, digest, directory, store: keyRecords }),
+    chat: {
+      clock,
+      fetch: fetchUpstream,
+      catalogue,
+      chain,
+      slots: new SlotMaker(vault),
+      accounts: { maySpend: async (tenantId, keyId) => account(tenantId).maySpend(keyId) },
+      limits: {
+        answerMs: positiveInteger(env, 'UPSTREAM_TIMEOUT_MS', 300_000),
+        idleMs: positiveInteger(env, 'UPSTREAM_IDLE_MS', 60_000),
+        maxAnswerBytes: 32 * KIB * KIB,
+        maxEntryLength: KIB * KIB,
+      },
+    },
+    maxBodyBytes: positiveInteger(env, 'MAX_BODY_BYTES', 10_000_000),
+    corsOrigins: (env.CORS_ORIGINS ?? '')
+      .split(',')
+      .map((origin) => origin.trim())
+      .filter((origin) => origin !== ''),
+    directory,
+    keyRecords,
+    readiness: new Readiness(clock, {
+      kv: async () => void (await env.CACHE.get('readiness', 'text')),
+      redis: async () => void (await redisConnector(env)().get('readiness')),
+      supabase: async () => void (await supabase().from('tenants').select('id').limit(1).throwOnError()),
+    }),
+    revokeInAccount: async (tenantId, keyId) => account(tenantId).revoke(keyId),
+  }
+}
+
+function rootSecret(env: Env): Uint8Array<ArrayBuffer> {
+  const text = requireSecret(env, 'ROOT_KEY', MIN_SECRET_LENGTH)
+  try {
+    return new Uint8Array(fromBase64Url(text))
+  } catch {
+    throw new GatewayError(
+      'misconfigured',
+      'The gateway is not configured: ROOT_KEY is not base64url.',
+      'Set ROOT_KEY to 32 random bytes as base64url.',
+    )
+  }
+}
+
+/** A client a call: nothing of one request's connection state reaches another. */
+function supabaseConnector(env: Env): () => SupabaseClient {
+  const url = requireSecret(env, 'SUPABASE_URL')
+  const key = requireSecret(env, 'SUPABASE_SECRET_KEY')
+  return () =>
+    createClient(url, key, {
+      auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
+      global: {
+        fetch: (input, init) => fetch(input, { ...init, signal: AbortSignal.timeout(STORE_TIMEOUT_MS) }),
+      },
+    })
+}
+
+function redisConnector(env: Env): () => Redis {
+  const { UPSTASH_REDIS_REST_URL: url, UPSTASH_REDIS_REST_TOKEN: token } = env
+  return () => {
+    // Without Redis the gateway runs on its other tiers, and says so at /readyz.
+    if (!url || !token) throw new Error('Redis is not configured')
+    return new Redis({
+      url,
+      token,
+      automaticDeserialization: false,
+      enableTelemetry: false,
+      retry: { retries: 0 },
+      // As a function: an instance would turn a time-out into an answer of null, a false miss.
+      signal: () => AbortSignal.timeout(STORE_TIMEOUT_MS),
+    })
+  }
+}
