@@ -82,10 +82,10 @@ export class SupabaseDirectory implements KeyDirectory {
     const { data } = await this.#connect()
       .from('virtual_keys')
       .insert(row)
-      .select(COLUMNS)
-      .single<KeyRow>()
+      .select('id, hint, created_at, expires_at, revoked_at')
+      .single<Omit<KeyRow, 'tenants'>>()
       .throwOnError()
-    return { ...toListing(data), key }
+    return { ...toListing(data, tenant), key }
   }
 
   /** Newest first. @param tenantName only this tenant's */
@@ -97,7 +97,7 @@ export class SupabaseDirectory implements KeyDirectory {
       .limit(1_000)
       .overrideTypes<KeyRow[], { merge: false }>()
       .throwOnError()
-    return (data ?? []).map(toListing)
+    return (data ?? []).map((row) => toListing(row, row.tenants))
   }
 
   /** @returns the tenant and moment of revocation; undefined when there is no such key */
@@ -155,10 +155,13 @@ const toTenant = (row: TenantRow): Tenant => ({
   cacheByUser: row.cache_by_user,
 })
 
-const toListing = ({ id, hint, created_at, expires_at, revoked_at, tenants }: KeyRow): KeyListing => ({
+const toListing = (
+  { id, hint, created_at, expires_at, revoked_at }: Omit<KeyRow, 'tenants'>,
+  tenant: Pick<Tenant, 'name' | 'plan'>,
+): KeyListing => ({
   id,
-  tenant: tenants.name,
-  plan: tenants.plan,
+  tenant: tenant.name,
+  plan: tenant.plan,
   hint,
   created_at,
   expires_at,

@@ -1,0 +1,54 @@
+import { OperatorError } from './operator-error.ts'
+
+export interface KeyListing {
+  readonly id: string
+  readonly tenant: string
+  readonly plan: string
+  readonly hint: string
+  readonly created_at: string
+  readonly expires_at: string | null
+  readonly revoked_at: string | null
+}
+
+/** The gateway's administration over HTTP. Each call throws an OperatorError with the gateway's own advice. */
+export class AdminClient {
+  readonly #url: string
+  readonly #token: string
+
+  constructor(url: string, token: string) {
+    this.#url = url
+    this.#token = token
+  }
+
+  create(tenant: string, plan?: string, expiresInDays?: number): Promise<KeyListing & { key: string }> {
+    return this.#call('POST', '/keys', { tenant, plan, expires_in_days: expiresInDays })
+  }
+
+  async list(tenant?: string): Promise<KeyListing[]> {
+    const query = tenant === undefined ? '' : `?tenant=${encodeURIComponent(tenant)}`
+    return (await this.#call<{ data: KeyListing[] }>('GET', `/keys${query}`)).data
+  }
+
+  revoke(id: string): Promise<{ id: string; revoked_at: string; effective_within_seconds: number }> {
+    return this.#call('DELETE', `/keys/${encodeURIComponent(id)}`)
+  }
+
+  async #call<T>(method: string, path: string, body?: object): Promise<T> {
+    let response: Response
+    try {
+      response = await fetch(`${this.#url}/api/admin${path}`, {
+        method,
+        headers: { authorization: `Bearer ${this.#token}`, 'content-type': 'application/json' },
+        ...(body && { body: JSON.stringify(body) }),
+      })
+    } catch {
+      throw new OperatorError(
+        `No gateway answers at ${this.#url}. Start it with npm start, or name another with --url.`,
+      )
+    }
+    const answer = await response.json().catch(() => undefined)
+    if (response.ok) return answer as T
+    const { message = `The gateway answered ${response.status}.`, tip = '' } = answer?.error ?? {}
+    throw new OperatorError(`${message} ${tip}`.trim())
+  }
+}

@@ -1,0 +1,104 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { startSimulatedProvider } from '../simulated-provider.ts'
+import { startMemoryRedis } from './memory-redis.ts'
+import { redisServerPresent, startRedisServer } from './redis-server.ts'
+import { loadSecrets, type Secrets } from './secrets.ts'
+import { startSupabase } from './supabase.ts'
+import { startUpstash } from './upstash.ts'
+import { type RunningWorkers, startWorkers } from './workers.ts'
+
+export interface LaptopOptions {
+  readonly root: string
+  readonly stateDir: string
+  readonly port: number
+  /** From `.dev.vars`; they win over what is made here. */
+  readonly devVars: Readonly<Record<string, string>>
+  /** Called when a part ends unasked, with its name. */
+  readonly onDeath: (part: string) => void
+}
+
+export interface Laptop {
+  readonly secrets: Secrets
+  readonly workers: RunningWorkers
+  /** What runs, a line each, for people. */
+  readonly parts: readonly string[]
+  close(): Promise<void>
+}
+
+const REAL_PROVIDERS = ['OPENAI_API_KEY', 'ANTHROPIC_API_KEY', 'OLLAMA_BASE_URL']
+
+/** Starts every part on loopback, the stores side by side. When one cannot start, the others are ended. */
+export async function startLaptop({
+  root,
+  stateDir,
+  port,
+  devVars,
+  onDeath,
+}: LaptopOptions): Promise<Laptop> {
+  mkdirSync(stateDir, { recursive: true })
+  const secrets = loadSecrets(join(stateDir, 'secrets.json'), devVars)
+  const ending: (() => Promise<void>)[] = []
+  const close = async () => {
+    // In the opposite order: nothing is asked of a store that has gone.
+    for (const end of ending.splice(0).reverse()) await end()
+  }
+  const own = <T extends { close(): Promise<void> }>(part: T): T => {
+    ending.push(() => part.close())
+    return part
+  }
+  const startRedis = async () => {
+    const store = own(
+      redisServerPresent()
+        ? await startRedisServer(join(stateDir, 'redis'), () => onDeath('redis-server'))
+        : startMemoryRedis(),
+    )
+    const upstash = own(await startUpstash({ port: 0, token: secrets.UPSTASH_REDIS_REST_TOKEN, store }))
+    return { upstash, store }
+  }
+  const startPostgres = async () =>
+    own(
+      await startSupabase({
+        dataDir: join(stateDir, 'postgres'),
+        migrationsDir: join(root, 'supabase/migrations'),
+        port: 0,
+        secretKey: secrets.SUPABASE_SECRET_KEY,
+        publishableKey: secrets.SUPABASE_PUBLISHABLE_KEY,
+        jwtSecret: secrets.JWT_SECRET,
+      }),
+    )
+  const real = REAL_PROVIDERS.filter((name) => devVars[name])
+  const startProvider = async () => (real.length > 0 ? undefined : own(await startSimulatedProvider()))
+  try {
+    const started = await Promise.allSettled([startRedis(), startPostgres(), startProvider()])
+    for (const result of started) if (result.status === 'rejected') throw result.reason
+    const [redis, supabase, provider] = started.map(
+      (result) => (result as PromiseFulfilledResult<unknown>).value,
+    ) as [
+      Awaited<ReturnType<typeof startRedis>>,
+      Awaited<ReturnType<typeof startPostgres>>,
+      Awaited<ReturnType<typeof startProvider>>,
+    ]
+    const vars = {
+      SUPABASE_URL: supabase.url,
+      SUPABASE_SECRET_KEY: secrets.SUPABASE_SECRET_KEY,
+      UPSTASH_REDIS_REST_URL: redis.upstash.url,
+      UPSTASH_REDIS_REST_TOKEN: secrets.UPSTASH_REDIS_REST_TOKEN,
+      ...(provider && { SIMULATED_PROVIDER_URL: provider.url }),
+      ...devVars,
+      ROOT_KEY: secrets.ROOT_KEY,
+      KEY_PEPPER: secrets.KEY_PEPPER,
+      OPERATOR_TOKEN: secrets.OPERATOR_TOKEN,
+    }
+    const workers = own(startWorkers({ root, stateDir, port, vars, onExit: () => onDeath('workers') }))
+    const parts = [
+      `Provider  ${provider ? 'simulated: no real model answers (put a key into .dev.vars for a real one)' : `real, by ${real.join(', ')}`}`,
+      `Redis     ${redis.store.description}`,
+      'Supabase  embedded Postgres (PGlite)',
+    ]
+    return { secrets, workers, parts, close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
