@@ -54,7 +54,7 @@ class SealedSlot implements CacheSlot {
   readonly id: string
   readonly tenantId: string
   readonly #vault: Vault
-  readonly #owner: readonly string[]
+  readonly #tenant: Tenant
   // A slot lives as long as its request, so this promise is never shared between requests.
   #sealed: { entry: CacheEntry; text: Promise<string> } | undefined
 
@@ -62,7 +62,7 @@ class SealedSlot implements CacheSlot {
     this.id = id
     this.tenantId = tenant.id
     this.#vault = vault
-    this.#owner = ['cache', tenant.id, String(tenant.epoch)]
+    this.#tenant = tenant
   }
 
   seal(entry: CacheEntry): Promise<string> {
@@ -72,7 +72,7 @@ class SealedSlot implements CacheSlot {
 
   async #seal({ kind, body, storedAtMs, expiresAtMs }: CacheEntry): Promise<string> {
     const head = `${VERSION}.${kind}.${storedAtMs}.${expiresAtMs}`
-    return `${head}.${await this.#vault.seal(this.#owner, this.#place(head), body)}`
+    return `${head}.${await this.#vault.seal(this.#owner(), this.#place(head), body)}`
   }
 
   async open(sealed: string): Promise<CacheEntry> {
@@ -82,11 +82,15 @@ class SealedSlot implements CacheSlot {
         throw new Error('form')
       // The head is part of what is authenticated, exactly as it stands.
       const head = `${version}.${kind}.${storedAt}.${expiresAt}`
-      const body = await this.#vault.open(this.#owner, this.#place(head), ciphertext)
+      const body = await this.#vault.open(this.#owner(), this.#place(head), ciphertext)
       return { kind, body, storedAtMs: Number(storedAt), expiresAtMs: Number(expiresAt) }
     } catch (cause) {
       throw new CorruptEntryError('the stored value does not open here', { cause })
     }
+  }
+
+  #owner(): readonly string[] {
+    return ['cache', this.#tenant.id, String(this.#tenant.epoch)]
   }
 
   #place(head: string): string {

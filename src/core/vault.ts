@@ -82,5 +82,8 @@ const hkdf = (owner: readonly string[]) => ({
 })
 
 /** Parts joined so that no two lists give the same text. */
-export const lengthPrefixed = (parts: readonly string[]): string =>
-  parts.map((part) => `${part.length}:${part}`).join('')
+export function lengthPrefixed(parts: readonly string[]): string {
+  let text = ''
+  for (const part of parts) text += `${part.length}:${part}`
+  return text
+}

@@ -51,8 +51,8 @@ export interface ChatCall {
   readonly caller: Caller
   readonly body: JsonValue
   readonly headers: CacheHeaders
-  /** Fires when the caller leaves. */
-  readonly signal: AbortSignal
+  /** Fires when the caller leaves; asked for by misses only, because making one costs. */
+  readonly signal: () => AbortSignal
   readonly waitUntil: WaitUntil
   readonly settlement: Settlement
 }
@@ -156,8 +156,9 @@ async function ask(
   const provider = route.provider.name
   const aborter = new AbortController()
   const leave = () => aborter.abort(new DOMException('the caller left', 'AbortError'))
-  if (call.signal.aborted) leave()
-  call.signal.addEventListener('abort', leave, { once: true })
+  const left = call.signal()
+  if (left.aborted) leave()
+  left.addEventListener('abort', leave, { once: true })
   // Held from before the first byte: an invocation whose caller leaves is otherwise ended in mid-sentence.
   const over = Promise.withResolvers<void>()
   call.waitUntil(over.promise)
@@ -179,12 +180,12 @@ async function ask(
     if (keep && storable(verdict, text.length, limits)) call.waitUntil(keep({ kind: 'json', body: text }))
     return text
   } catch (cause) {
-    if (call.signal.aborted) settlement.settle('cancelled')
+    if (left.aborted) settlement.settle('cancelled')
     throw cause
   } finally {
     stopWatch()
     if (!streaming) {
-      call.signal.removeEventListener('abort', leave)
+      left.removeEventListener('abort', leave)
       over.resolve()
     }
   }
@@ -208,9 +209,10 @@ function stream(
     keepLength: keep ? limits.maxEntryLength : 0,
     abort: (reason) => aborter.abort(reason),
   })
-  call.signal.addEventListener('abort', relayed.leave, { once: true })
+  const left = call.signal()
+  left.addEventListener('abort', relayed.leave, { once: true })
   const settled = relayed.ended.then(async (end) => {
-    call.signal.removeEventListener('abort', relayed.leave)
+    left.removeEventListener('abort', relayed.leave)
     settlement.usage = end.verdict.usage
     if (end.kind === 'left') return settlement.settle('cancelled')
     if (end.kind === 'broken') return settlement.settle(outcomeOf(end.error.fault), end.error.code)

@@ -14,14 +14,12 @@ export async function readBody(request: Request, maxBytes: number): Promise<Uint
       'Send the body uncompressed.',
     )
   }
-  if (!request.body) return new Uint8Array()
   const stated = request.headers.get('content-length')
   if (stated !== null && Number(stated) > maxBytes) throw tooLarge(maxBytes)
   try {
     // With a stated length the platform delivers no more than that, in one piece and at less cost.
-    return stated === null
-      ? await readBounded(request.body, maxBytes)
-      : new Uint8Array(await request.arrayBuffer())
+    if (stated !== null) return new Uint8Array(await request.arrayBuffer())
+    return request.body ? await readBounded(request.body, maxBytes) : new Uint8Array()
   } catch (cause) {
     if (cause instanceof TooLargeError) throw tooLarge(maxBytes)
     throw new GatewayError(

@@ -1,6 +1,7 @@
 import { createClient, type SupabaseClient } from '@supabase/supabase-js'
 import { Redis } from '@upstash/redis/cloudflare'
 import { CacheChain } from '../../src/cache/chain.ts'
+import { cacheLevels, TOTAL_DEADLINE_MS } from '../../src/cache/levels.ts'
 import { SlotMaker } from '../../src/cache/slot.ts'
 import { KvTier } from '../../src/cache/tiers/kv.ts'
 import { MemoryTier } from '../../src/cache/tiers/memory.ts'
@@ -32,7 +33,6 @@ export interface Services {
   readonly counts: RequestCounts
   readonly record: RecordEvent
   readonly maxBodyBytes: number
-  readonly corsOrigins: readonly string[]
 }
 
 /** What only the operator's routes need beside the services. */
@@ -71,21 +71,18 @@ export function createServices(env: Env): Services & Administration {
   const chain = new CacheChain({
     clock,
     random: Math.random,
-    totalDeadlineMs: 150,
+    totalDeadlineMs: TOTAL_DEADLINE_MS,
     hitBefore: (slot) => redisTier.hitBefore(slot),
-    levels: [
-      {
-        tier: new MemoryTier({
-          clock,
-          maxEntries: positiveInteger(env, 'CACHE_MEMORY_ENTRIES', 1_000),
-          maxBytes: MEMORY_BYTES,
-        }),
-        admission: 'always',
-      },
-      { tier: new KvTier(env.CACHE), deadlineMs: 40, admission: 'second-hit' },
-      { tier: redisTier, deadlineMs: 60, admission: 'always' },
-      { tier: new SupabaseTier(supabase, clock.now), deadlineMs: 120, admission: 'always' },
-    ],
+    levels: cacheLevels({
+      memory: new MemoryTier({
+        clock,
+        maxEntries: positiveInteger(env, 'CACHE_MEMORY_ENTRIES', 1_000),
+        maxBytes: MEMORY_BYTES,
+      }),
+      kv: new KvTier(env.CACHE),
+      redis: redisTier,
+      supabase: new SupabaseTier(supabase, clock.now),
+    }),
   })
   const fetchUpstream: Fetch = (url, init) => fetch(url, init)
   const catalogue = new Catalogue(
@@ -116,10 +113,6 @@ export function createServices(env: Env): Services & Administration {
       },
     },
     maxBodyBytes: positiveInteger(env, 'MAX_BODY_BYTES', 10_000_000),
-    corsOrigins: (env.CORS_ORIGINS ?? '')
-      .split(',')
-      .map((origin) => origin.trim())
-      .filter((origin) => origin !== ''),
     directory,
     keyRecords,
     readiness: new Readiness(clock, {

@@ -16,7 +16,7 @@ export async function callerOf(c: Context<AppEnv>): Promise<Caller> {
     )
   }
   const client = headers.get('cf-connecting-ip') ?? 'local'
-  return c.var.services.authenticator.authenticate(key, client, (promise) =>
+  return c.env.services.authenticator.authenticate(key, client, (promise) =>
     c.executionCtx.waitUntil(promise),
   )
 }

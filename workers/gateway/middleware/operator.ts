@@ -18,7 +18,7 @@ export async function isOperator(presented: string | undefined, token: string | 
 
 /** Lets only the operator through. */
 export const operatorOnly = createMiddleware<AppEnv>(async (c, next) => {
-  if (await isOperator(bearer(c.req.raw.headers), c.env.OPERATOR_TOKEN)) return next()
+  if (await isOperator(bearer(c.req.raw.headers), c.env.env.OPERATOR_TOKEN)) return next()
   throw new GatewayError(
     'invalid_api_key',
     "This needs the operator's token.",

@@ -20,15 +20,15 @@ export const admin = new Hono<AppEnv>()
     const { tenant, plan, expiresInDays } = parseCreation(
       parseJson(await readBody(c.req.raw, MAX_BODY_BYTES)),
     )
-    const { services } = c.var
+    const { services } = c.env
     const expiresAtMs = expiresInDays === undefined ? null : services.clock.now() + expiresInDays * DAY_MS
     return c.json(await stored(services.directory.create(tenant, plan, expiresAtMs)), 201)
   })
   .get('/keys', async (c) =>
-    c.json({ data: await stored(c.var.services.directory.list(c.req.query('tenant'))) }),
+    c.json({ data: await stored(c.env.services.directory.list(c.req.query('tenant'))) }),
   )
   .delete('/keys/:id', async (c) => {
-    const { directory, keyRecords, revokeInAccount } = c.var.services
+    const { directory, keyRecords, revokeInAccount } = c.env.services
     const id = c.req.param('id').toLowerCase()
     const revoked = UUID.test(id) ? await stored(directory.revoke(id)) : undefined
     if (!revoked)

@@ -11,7 +11,7 @@ const CONTENT_TYPE = { json: 'application/json', sse: 'text/event-stream; charse
 
 /** POST /v1/chat/completions: a chat request in OpenAI's form, answered from the cache or by a model. */
 export const chat = new Hono<AppEnv>().post('/', async (c) => {
-  const { services, requestId } = c.var
+  const { services, requestId } = c.env
   const { raw } = c.req
   const settlement = new Settlement(requestId, services.clock.now, services.record)
   try {
@@ -27,7 +27,7 @@ export const chat = new Hono<AppEnv>().post('/', async (c) => {
         cacheControl: raw.headers.get('cache-control') ?? undefined,
         beastCache: raw.headers.get('x-beast-cache') ?? undefined,
       },
-      signal: raw.signal,
+      signal: () => raw.signal,
       waitUntil: (promise) => c.executionCtx.waitUntil(promise),
       settlement,
     })

@@ -8,7 +8,7 @@ import { callerOf } from '../middleware/caller.ts'
 export const models = new Hono<AppEnv>()
   .get('/', async (c) => {
     const caller = await callerOf(c)
-    const routes = await c.var.services.catalogue.routes(caller.tenant.plan)
+    const routes = await c.env.services.catalogue.routes(caller.tenant.plan)
     return c.json({ object: 'list', data: routes.map(toModel) })
   })
   // Names of models hold colons and slashes.
@@ -21,7 +21,7 @@ export const models = new Hono<AppEnv>()
         '"auto" is no model but a choice among them.',
         'Call GET /v1/models for the names.',
       )
-    return c.json(toModel(await c.var.services.catalogue.resolve(id, caller.tenant.plan)))
+    return c.json(toModel(await c.env.services.catalogue.resolve(id, caller.tenant.plan)))
   })
 
 const toModel = (route: Route) => ({

@@ -1,0 +1,129 @@
+import { CacheChain } from '../../src/cache/chain.ts'
+import type { CacheEntry } from '../../src/cache/entry.ts'
+import { cacheLevels, TOTAL_DEADLINE_MS } from '../../src/cache/levels.ts'
+import { SlotMaker } from '../../src/cache/slot.ts'
+import type { CacheSlot, CacheTier, TierName } from '../../src/cache/tier.ts'
+import { MemoryTier } from '../../src/cache/tiers/memory.ts'
+import { Lru } from '../../src/core/lru.ts'
+import { Vault } from '../../src/core/vault.ts'
+import { RequestCounts } from '../../src/metrics/request-counts.ts'
+import { Catalogue } from '../../src/models/catalogue.ts'
+import { Authenticator } from '../../src/tenants/authenticator.ts'
+import type { Caller } from '../../src/tenants/tenant.ts'
+import { createVirtualKey, KeyDigest } from '../../src/tenants/virtual-key.ts'
+import { createFetch } from '../../workers/gateway/app.ts'
+import type { Env } from '../../workers/gateway/env.ts'
+import { type Administration, type Services, workerClock } from '../../workers/gateway/services.ts'
+import { DISTINCT, KEYS, keyBytes, TENANTS } from './workload.ts'
+
+// The gateway as it is, on stores that answer from the isolate's own memory: what is left is its own work.
+
+/** A remote tier's stand-in: sealed text in a bounded map. */
+class StandInTier implements CacheTier {
+  readonly maxTtlMs = 60 * 60_000
+  readonly name: TierName
+  readonly #held = new Lru<string>({ maxEntries: 2_000, maxBytes: 8_000_000, ownerShare: 1 })
+
+  constructor(name: TierName) {
+    this.name = name
+  }
+
+  async get(slot: CacheSlot): Promise<CacheEntry | undefined> {
+    const sealed = this.#held.get(slot.id)
+    return sealed === undefined ? undefined : slot.open(sealed)
+  }
+
+  async set(slot: CacheSlot, entry: CacheEntry): Promise<void> {
+    const sealed = await slot.seal(entry)
+    this.#held.set(slot.id, sealed, sealed.length, slot.tenantId)
+  }
+
+  async delete(slot: CacheSlot): Promise<void> {
+    this.#held.delete(slot.id)
+  }
+}
+
+const LIMITS = { answerMs: 60_000, idleMs: 60_000, maxAnswerBytes: 33_554_432, maxEntryLength: 1_048_576 }
+
+function standIns(env: Env & { readonly UPSTREAM: string }): Services & Administration {
+  const clock = workerClock
+  const digest = new KeyDigest('p'.repeat(32))
+  const provider = {
+    name: 'bench',
+    baseUrl: env.UPSTREAM,
+    headers: {},
+    models: ['model'],
+    plans: ['paid'] as const,
+    revision: '1',
+  }
+  const catalogue = new Catalogue([provider], () => Promise.resolve([]), clock)
+  const chain = new CacheChain({
+    clock,
+    random: Math.random,
+    totalDeadlineMs: TOTAL_DEADLINE_MS,
+    hitBefore: async () => false,
+    levels: cacheLevels({
+      // Large enough for every distinct request of the load, also while misses are written.
+      memory: new MemoryTier({ clock, maxEntries: DISTINCT * 2, maxBytes: 96 * 1024 * 1024 }),
+      kv: new StandInTier('kv'),
+      redis: new StandInTier('redis'),
+      supabase: new StandInTier('supabase'),
+    }),
+  })
+  const counts = new RequestCounts()
+  const services: Services = {
+    clock,
+    catalogue,
+    counts,
+    record: (event) => counts.add(event),
+    authenticator: new Authenticator({
+      clock,
+      digest,
+      directory: directory(digest),
+      store: { get: async () => undefined, put: async () => {} },
+    }),
+    chat: {
+      clock,
+      fetch: (url, init) => fetch(url, init),
+      catalogue,
+      chain,
+      slots: new SlotMaker(new Vault(new Uint8Array(32).fill(1))),
+      accounts: { maySpend: async () => true },
+      limits: LIMITS,
+    },
+    maxBodyBytes: 10_000_000,
+  }
+  // The administration is not part of the load.
+  return services as Services & Administration
+}
+
+function directory(digest: KeyDigest) {
+  let callers: Map<string, Caller> | undefined
+  return {
+    find: async (wanted: string) => {
+      callers ??= await makeCallers(digest)
+      return callers.get(wanted)
+    },
+  }
+}
+
+async function makeCallers(digest: KeyDigest): Promise<Map<string, Caller>> {
+  const callers = new Map<string, Caller>()
+  for (let index = 0; index < KEYS; index++) {
+    const name = `tenant-${index % TENANTS}`
+    callers.set(await digest.of(createVirtualKey(keyBytes(index))), {
+      keyId: `key-${index}`,
+      expiresAtMs: null,
+      tenant: { id: name, name, plan: 'paid', epoch: 1, cachePolicy: 'all', cacheByUser: true },
+    })
+  }
+  return callers
+}
+
+let services: (Services & Administration) | undefined
+const servicesOf = (env: Env): Services & Administration => {
+  services ??= standIns(env as Env & { UPSTREAM: string })
+  return services
+}
+
+export default { fetch: createFetch(servicesOf) }

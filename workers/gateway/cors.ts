@@ -1,0 +1,46 @@
+import type { RequestScope } from './context.ts'
+
+const ANSWER_HEADERS = 'age, cache-status, retry-after, x-request-id'
+const REQUEST_HEADERS = 'authorization, content-type, cache-control, x-beast-cache, x-request-id'
+const MAX_AGE_SECONDS = '600'
+
+/**
+ * Lets the pages of listed origins call /v1: by exact match, without credentials, none by default. The
+ * administration is never opened to a page.
+ * @param answer what answers the request itself
+ */
+export async function withCors(
+  request: Request,
+  scope: RequestScope,
+  answer: () => Response | Promise<Response>,
+): Promise<Response> {
+  if (!new URL(request.url).pathname.startsWith('/v1/')) return answer()
+  const origin = request.headers.get('origin') ?? ''
+  const allowed = allowedOrigins(scope.env.CORS_ORIGINS).includes(origin)
+  if (request.method === 'OPTIONS') return preflight(origin, allowed)
+  const answered = await answer()
+  const headers = new Headers(answered.headers)
+  headers.append('vary', 'origin')
+  if (allowed) {
+    headers.set('access-control-allow-origin', origin)
+    headers.set('access-control-expose-headers', ANSWER_HEADERS)
+  }
+  return new Response(answered.body, { status: answered.status, headers })
+}
+
+function preflight(origin: string, allowed: boolean): Response {
+  const headers = new Headers({ vary: 'origin' })
+  if (allowed) {
+    headers.set('access-control-allow-origin', origin)
+    headers.set('access-control-allow-methods', 'GET, POST')
+    headers.set('access-control-allow-headers', REQUEST_HEADERS)
+    headers.set('access-control-max-age', MAX_AGE_SECONDS)
+  }
+  return new Response(null, { status: 204, headers })
+}
+
+const allowedOrigins = (list: string | undefined): string[] =>
+  (list ?? '')
+    .split(',')
+    .map((origin) => origin.trim())
+    .filter((origin) => origin !== '')
