@@ -1,5 +1,5 @@
 import { Breaker, type BreakerState } from '../core/breaker.ts'
-import { type Clock, DeadlineError, type WaitUntil, withDeadline } from '../core/clock.ts'
+import { type Clock, DeadlineError, type WaitUntil, type Watch } from '../core/clock.ts'
 import type { CacheEntry } from './entry.ts'
 import { type CacheSlot, type CacheTier, CorruptEntryError, type TierName } from './tier.ts'
 
@@ -29,6 +29,12 @@ export interface ChainOptions {
 /** What became of one level's look-up. `skipped`: its breaker is open or no time was left. */
 export type LookupResult = 'hit' | 'miss' | 'error' | 'timeout' | 'corrupt' | 'skipped'
 
+/** What one request lends to its look-up. */
+export interface ChainIo {
+  readonly waitUntil: WaitUntil
+  readonly watch: Watch
+}
+
 export interface ChainRead {
   readonly entry: CacheEntry | undefined
   /** The level that answered. */
@@ -39,7 +45,6 @@ export interface ChainRead {
 
 /** How much is taken off a life at random, so that what was stored together does not expire together. */
 const JITTER = 0.1
-const WRITE_DEADLINE_MS = 2_000
 
 /**
  * Reads through the levels, fastest first, and copies a hit upward, never past its remaining life. A level
@@ -57,21 +62,17 @@ export class CacheChain {
   }
 
   /** @param accept whether the caller takes this entry (it may be too old for it); default: any */
-  async read(
-    slot: CacheSlot,
-    waitUntil: WaitUntil,
-    accept?: (entry: CacheEntry) => boolean,
-  ): Promise<ChainRead> {
+  async read(slot: CacheSlot, io: ChainIo, accept?: (entry: CacheEntry) => boolean): Promise<ChainRead> {
     const { clock, levels, totalDeadlineMs } = this.#options
     const startedMs = clock.now()
     const asked: { tier: TierName; result: LookupResult }[] = []
     for (const [index, level] of levels.entries()) {
       const remainingMs = totalDeadlineMs - (clock.now() - startedMs)
-      const { result, entry } = await this.#ask(level, slot, remainingMs, waitUntil)
+      const { result, entry } = await this.#ask(level, slot, remainingMs, io)
       const usable = entry && entry.expiresAtMs > clock.now() && (!accept || accept(entry))
       asked.push({ tier: level.tier.name, result: result === 'hit' && !usable ? 'miss' : result })
       if (!usable) continue
-      if (index > 0) waitUntil(this.#promote(slot, entry, index))
+      if (index > 0) io.waitUntil(this.#promote(slot, entry, index))
       return { entry, from: level.tier.name, asked }
     }
     return { entry: undefined, from: undefined, asked }
@@ -104,20 +105,20 @@ export class CacheChain {
     )
   }
 
-  async #ask(level: ChainLevel, slot: CacheSlot, remainingMs: number, waitUntil: WaitUntil): Promise<Asked> {
+  async #ask(level: ChainLevel, slot: CacheSlot, remainingMs: number, io: ChainIo): Promise<Asked> {
     const { tier, deadlineMs } = level
     if (deadlineMs === undefined) return this.#counted(tier.name, await tier.get(slot))
     const { clock } = this.#options
     const breaker = this.#breakers.get(tier.name) as Breaker
     if (remainingMs <= 0 || !breaker.allows(clock.now())) return this.#failed(tier.name, 'skipped')
     try {
-      const entry = await withDeadline(clock, Math.min(deadlineMs, remainingMs), tier.get(slot))
+      const entry = await io.watch.within(Math.min(deadlineMs, remainingMs), tier.get(slot))
       breaker.success()
       return this.#counted(tier.name, entry)
     } catch (error) {
       if (error instanceof CorruptEntryError) {
         breaker.success()
-        waitUntil(tier.delete(slot).catch(() => {}))
+        io.waitUntil(tier.delete(slot).catch(() => {}))
         return this.#failed(tier.name, 'corrupt')
       }
       breaker.failure(clock.now())
@@ -144,8 +145,8 @@ export class CacheChain {
       return
     }
     try {
-      const write = tier.set(slot, entry, ttlMs)
-      await (deadlineMs === undefined ? write : withDeadline(clock, WRITE_DEADLINE_MS, write))
+      // No deadline: nobody waits for it, and each store's own time-out ends it.
+      await tier.set(slot, entry, ttlMs)
       counts.writes += 1
     } catch {
       // Nothing is lost but a later hit, so a write is neither repeated nor held against the level.

@@ -6,8 +6,15 @@ export const utf8 = (text: string): Uint8Array<ArrayBuffer> => encoder.encode(te
 /** Decodes strictly: malformed UTF-8 throws, and a byte order mark stays in the text. */
 export const fromUtf8 = (bytes: Uint8Array): string => strictDecoder.decode(bytes)
 
+interface NativeBase64 {
+  toBase64?(options: { alphabet: 'base64url'; omitPadding: true }): string
+}
+
 /** RFC 4648 section 5, without padding. */
 export function toBase64Url(bytes: Uint8Array): string {
+  // Where the engine can do it itself, at a tenth of the cost.
+  const native = (bytes as NativeBase64).toBase64?.({ alphabet: 'base64url', omitPadding: true })
+  if (native !== undefined) return native
   let binary = ''
   // In slices, because a call takes only so many arguments.
   for (let i = 0; i < bytes.length; i += 0x8000) {

@@ -14,12 +14,64 @@ export class DeadlineError extends Error {
 }
 
 /**
- * Settles as `work` does, or rejects with a `DeadlineError` once `ms` have passed; `work` itself goes on.
- * @param ms milliseconds, > 0
+ * Bounds one wait after the other, all of one request, with a single timer: arming one for each wait was
+ * measured to cost a twentieth of a whole miss. Waits must not overlap.
  */
+export class Watch {
+  readonly #clock: Clock
+  #cancelTimer: (() => void) | undefined
+  #timerDueMs = 0
+  #dueMs = Number.POSITIVE_INFINITY
+  #expire: (() => void) | undefined
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  /**
+   * Settles as `work` does, or rejects with a `DeadlineError` once `ms` have passed; `work` itself goes on.
+   * @param ms milliseconds, > 0
+   */
+  within<T>(ms: number, work: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#expire = () => reject(new DeadlineError(`nothing within ${ms} ms`))
+      this.#dueMs = this.#clock.now() + ms
+      if (!this.#cancelTimer || this.#timerDueMs > this.#dueMs) this.#arm(ms)
+      work.then(
+        (value) => {
+          this.#expire = undefined
+          resolve(value)
+        },
+        (error) => {
+          this.#expire = undefined
+          reject(error)
+        },
+      )
+    })
+  }
+
+  /** Ends the timer. The watch may be used again. */
+  stop(): void {
+    this.#cancelTimer?.()
+    this.#cancelTimer = undefined
+  }
+
+  #arm(ms: number): void {
+    this.#cancelTimer?.()
+    this.#timerDueMs = this.#clock.now() + ms
+    this.#cancelTimer = this.#clock.after(ms, () => {
+      this.#cancelTimer = undefined
+      // The wait that the timer was set for may be over, and another one on.
+      if (!this.#expire) return
+      const restMs = this.#dueMs - this.#clock.now()
+      if (restMs > 0) this.#arm(restMs)
+      else this.#expire()
+    })
+  }
+}
+
+/** A single bounded wait; see `Watch`. */
 export function withDeadline<T>(clock: Clock, ms: number, work: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const cancel = clock.after(ms, () => reject(new DeadlineError(`nothing within ${ms} ms`)))
-    work.then(resolve, reject).finally(cancel)
-  })
+  const watch = new Watch(clock)
+  return watch.within(ms, work).finally(() => watch.stop())
 }

@@ -1,12 +1,12 @@
 import { utf8 } from '../core/bytes.ts'
-import type { Clock } from '../core/clock.ts'
+import { DeadlineError, type Watch } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
 import { StreamJudge, type Verdict } from '../providers/completion.ts'
 import { cutOff, tooSlow } from '../providers/failures.ts'
 import { type SseEvent, SseReader, sseEvent } from '../providers/sse.ts'
 
 export interface RelayOptions {
-  readonly clock: Clock
+  readonly watch: Watch
   readonly requestId: string
   readonly provider: string
   /** Longest silence of the provider, milliseconds. */
@@ -49,12 +49,10 @@ class Relay {
   readonly #end = Promise.withResolvers<RelayEnd>()
   #kept: string | undefined = ''
   #over = false
-  #stopWatch: () => void
 
   constructor(upstream: ReadableStreamDefaultReader<Uint8Array>, options: RelayOptions) {
     this.#upstream = upstream
     this.#options = options
-    this.#stopWatch = () => {}
   }
 
   get ended(): Promise<RelayEnd> {
@@ -90,13 +88,11 @@ class Relay {
   }
 
   async #read(): Promise<ReadableStreamReadResult<Uint8Array>> {
-    const { clock, idleMs, provider } = this.#options
-    const silent = Promise.withResolvers<never>()
-    this.#stopWatch = clock.after(idleMs, () => silent.reject(tooSlow(provider, idleMs)))
+    const { watch, idleMs, provider } = this.#options
     try {
-      return await Promise.race([this.#upstream.read(), silent.promise])
-    } finally {
-      this.#stopWatch()
+      return await watch.within(idleMs, this.#upstream.read())
+    } catch (cause) {
+      throw cause instanceof DeadlineError ? tooSlow(provider, idleMs) : cause
     }
   }
 
@@ -126,7 +122,7 @@ class Relay {
 
   #close(end: RelayEnd): void {
     this.#over = true
-    this.#stopWatch()
+    this.#options.watch.stop()
     this.#end.resolve(end)
   }
 }

@@ -1,0 +1,166 @@
+import type { CacheEntry } from '../cache/entry.ts'
+import { readBounded, TooLargeError } from '../core/bytes.ts'
+import { type Clock, DeadlineError, type WaitUntil, type Watch } from '../core/clock.ts'
+import type { Route } from '../models/provider.ts'
+import { judgeCompletion, type Verdict } from '../providers/completion.ts'
+import { cutOff, invalidAnswer, tooSlow } from '../providers/failures.ts'
+import { askChat, type Fetch } from '../providers/openai.ts'
+import type { ChatRequest } from './chat-request.ts'
+import { relay } from './relay.ts'
+import { outcomeOf, type Settlement } from './settlement.ts'
+
+export interface ChatLimits {
+  /** Longest wait for a whole plain answer, and for the first byte of a stream, milliseconds. */
+  readonly answerMs: number
+  /** Longest silence inside a stream, milliseconds. */
+  readonly idleMs: number
+  /** The largest plain answer that is taken from a provider, bytes. */
+  readonly maxAnswerBytes: number
+  /** The largest answer that is cached, characters. */
+  readonly maxEntryLength: number
+}
+
+export interface AskServices {
+  readonly clock: Clock
+  readonly fetch: Fetch
+  readonly limits: ChatLimits
+}
+
+/** A whole, healthy answer, as it may be kept. */
+export type Answer = Pick<CacheEntry, 'kind' | 'body'>
+export type Keep = (answer: Answer) => Promise<void>
+
+/** One call to one model. */
+export interface ModelCall {
+  readonly route: Route
+  readonly request: ChatRequest
+  /** Stores an answer worth repeating; undefined where nothing may be stored. */
+  readonly keep: Keep | undefined
+  readonly watch: Watch
+  /** Fires when the caller leaves. */
+  readonly signal: () => AbortSignal
+  readonly waitUntil: WaitUntil
+  readonly settlement: Settlement
+}
+
+/**
+ * Asks the model and hands its answer on: a plain one once it is whole and judged, a stream as it comes.
+ * @throws GatewayError `upstream_*`; the caller who leaves ends the call to the model
+ */
+export async function askModel(
+  services: AskServices,
+  call: ModelCall,
+): Promise<string | ReadableStream<Uint8Array>> {
+  const { limits } = services
+  const { settlement, watch } = call
+  const provider = call.route.provider.name
+  const aborter = new AbortController()
+  const left = call.signal()
+  const leave = () => aborter.abort(new DOMException('the caller left', 'AbortError'))
+  if (left.aborted) leave()
+  left.addEventListener('abort', leave, { once: true })
+  // Held from before the first byte: an invocation whose caller leaves is otherwise ended in mid-sentence.
+  const over = Promise.withResolvers<void>()
+  call.waitUntil(over.promise)
+  settlement.upstreamStartedMs = services.clock.now()
+  const end = () => {
+    watch.stop()
+    left.removeEventListener('abort', leave)
+    over.resolve()
+  }
+  try {
+    const answer = await watch.within(limits.answerMs, readAnswer(services, call, aborter))
+    if (typeof answer !== 'string') return stream(services, call, answer, aborter, end)
+    settlement.settle('success')
+    end()
+    return answer
+  } catch (cause) {
+    end()
+    if (left.aborted) settlement.settle('cancelled')
+    if (!(cause instanceof DeadlineError)) throw cause
+    const error = tooSlow(provider, limits.answerMs)
+    aborter.abort(error)
+    throw error
+  }
+}
+
+/** @returns the text of a plain answer, or the body of a stream that has begun */
+async function readAnswer(
+  { fetch, limits }: AskServices,
+  { route, request, keep, waitUntil, settlement }: ModelCall,
+  aborter: AbortController,
+): Promise<string | ReadableStream<Uint8Array>> {
+  const provider = route.provider.name
+  const response = await askChat(fetch, route, request, aborter.signal)
+  if (!response.body) throw invalidAnswer(provider)
+  if (request.stream === true && isEventStream(response)) return response.body
+  const text = await readText(response, limits.maxAnswerBytes, provider)
+  const verdict = judgeCompletion(text)
+  if (!verdict || request.stream === true) throw invalidAnswer(provider)
+  settlement.usage = verdict.usage
+  if (keep && storable(verdict, text.length, limits)) waitUntil(keep({ kind: 'json', body: text }))
+  return text
+}
+
+function stream(
+  { limits }: AskServices,
+  { route, keep, watch, signal, waitUntil, settlement }: ModelCall,
+  upstream: ReadableStream<Uint8Array>,
+  aborter: AbortController,
+  end: () => void,
+): ReadableStream<Uint8Array> {
+  const relayed = relay(upstream, {
+    watch,
+    requestId: settlement.requestId,
+    provider: route.provider.name,
+    idleMs: limits.idleMs,
+    keepLength: keep ? limits.maxEntryLength : 0,
+    abort: (reason) => aborter.abort(reason),
+  })
+  const left = signal()
+  left.addEventListener('abort', relayed.leave, { once: true })
+  const settle = async () => {
+    const how = await relayed.ended
+    left.removeEventListener('abort', relayed.leave)
+    const { verdict } = how
+    settlement.usage = verdict.usage
+    if (how.kind === 'left') return settlement.settle('cancelled')
+    if (how.kind === 'broken') return settlement.settle(outcomeOf(how.error.fault), how.error.code)
+    if (!verdict.complete) return settlement.settle('error', 'upstream_cut_off')
+    settlement.settle('success')
+    const { text } = how
+    if (keep && text !== undefined && storable(verdict, text.length, limits))
+      await keep({ kind: 'sse', body: text })
+  }
+  waitUntil(settle().finally(end))
+  return relayed.stream
+}
+
+/** Only whole, healthy answers of a bearable size are worth repeating. */
+const storable = (verdict: Verdict, length: number, limits: ChatLimits): boolean =>
+  verdict.complete && !verdict.refused && length <= limits.maxEntryLength
+
+const isEventStream = (response: Response): boolean =>
+  (response.headers.get('content-type') ?? '').toLowerCase().startsWith('text/event-stream')
+
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+async function readText(response: Response, maxBytes: number, provider: string): Promise<string> {
+  let bytes: Uint8Array
+  try {
+    const packed = response.headers.has('content-encoding')
+    const stated = packed ? Number.NaN : Number(response.headers.get('content-length') ?? Number.NaN)
+    // A stated length in bounds spares the reading in pieces; of what is packed it says nothing.
+    bytes =
+      stated <= maxBytes
+        ? new Uint8Array(await response.arrayBuffer())
+        : await readBounded(response.body as ReadableStream<Uint8Array>, maxBytes)
+  } catch (cause) {
+    throw cause instanceof TooLargeError ? invalidAnswer(provider) : cutOff(provider)
+  }
+  try {
+    return decoder.decode(bytes)
+  } catch {
+    throw invalidAnswer(provider)
+  }
+}
