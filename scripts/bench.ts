@@ -32,7 +32,7 @@ const scenarios = {
   ),
   gateway: await up('gateway', join(bench, 'gateway-entry.js'), '/healthz', upstreamUrl),
 }
-const generator = new Worker(new URL('./bench/load.ts', import.meta.url))
+const generator = new Worker(join(import.meta.dirname, 'bench/load.ts'))
 
 say('Warming ...')
 await load('gateway', 'each')

@@ -46,7 +46,9 @@ export class AdminClient {
         `No gateway answers at ${this.#url}. Start it with npm start, or name another with --url.`,
       )
     }
-    const answer = await response.json().catch(() => undefined)
+    const answer = (await response.json().catch(() => undefined)) as
+      | { error?: { message?: string; tip?: string } }
+      | undefined
     if (response.ok) return answer as T
     const { message = `The gateway answered ${response.status}.`, tip = '' } = answer?.error ?? {}
     throw new OperatorError(`${message} ${tip}`.trim())

@@ -98,7 +98,7 @@ async function serve(app: App, incoming: IncomingMessage, outgoing: ServerRespon
     const request = new Request(`http://${incoming.headers.host}${incoming.url}`, {
       method: incoming.method ?? 'GET',
       headers,
-      ...(hasBody && { body: Readable.toWeb(incoming) as ReadableStream, duplex: 'half' }),
+      ...(hasBody && { body: Readable.toWeb(incoming) as unknown as ReadableStream, duplex: 'half' }),
     })
     const response = await app.fetch(request)
     outgoing.writeHead(response.status, Object.fromEntries(response.headers))

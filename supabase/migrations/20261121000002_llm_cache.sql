@@ -27,11 +27,14 @@ security invoker
 set search_path = ''
 as $$
   with doomed as (
+    select key from public.llm_cache where expires_at <= now()
+    union all
     select key from (
-      select key, expires_at, row_number() over (partition by tenant_id order by created_at desc, key) as place
+      select key, row_number() over (partition by tenant_id order by created_at desc, key) as place
       from public.llm_cache
-    ) ranked
-    where place > max_entries or expires_at <= now()
+      where expires_at > now()
+    ) live
+    where place > max_entries
   ), removed as (
     delete from public.llm_cache where key in (select key from doomed) returning 1
   )

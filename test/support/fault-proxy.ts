@@ -1,0 +1,59 @@
+import { request as forward } from 'node:http'
+import { seededRandom } from '../../scripts/simulated-provider/schema-value.ts'
+import { type Listening, listen } from '../../scripts/stack/http.ts'
+
+/** What happens to a request on its way. */
+export type Fault =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'answer'; readonly status: number; readonly body: string; readonly share?: number }
+  | { readonly kind: 'delay'; readonly ms: number }
+  | { readonly kind: 'reset' }
+
+export interface FaultProxy extends Listening {
+  set(fault: Fault): void
+  /** Requests seen since the last `set`. */
+  readonly seen: number
+}
+
+/** Stands before an HTTP store and makes it fail in the way that is set. */
+export async function startFaultProxy(target: string, seed = 1): Promise<FaultProxy> {
+  let fault: Fault = { kind: 'none' }
+  let seen = 0
+  const random = seededRandom(seed)
+  const { hostname, port } = new URL(target)
+  const server = await listen(0, (incoming, outgoing) => {
+    seen += 1
+    if (fault.kind === 'reset') return void incoming.socket.destroy()
+    if (fault.kind === 'answer' && random() < (fault.share ?? 1)) {
+      outgoing.writeHead(fault.status, {
+        'content-type': fault.body.startsWith('<') ? 'text/html' : 'application/json',
+      })
+      return void outgoing.end(fault.body)
+    }
+    const pass = () => {
+      const onward = forward(
+        { hostname, port, path: incoming.url, method: incoming.method, headers: incoming.headers },
+        (answer) => {
+          outgoing.writeHead(answer.statusCode ?? 502, answer.headers)
+          answer.pipe(outgoing)
+        },
+      )
+      onward.on('error', () => outgoing.destroy())
+      incoming.pipe(onward)
+    }
+    if (fault.kind === 'delay') setTimeout(pass, fault.ms)
+    else pass()
+  })
+  return {
+    port: server.port,
+    url: server.url,
+    close: server.close,
+    set: (next) => {
+      fault = next
+      seen = 0
+    },
+    get seen() {
+      return seen
+    },
+  }
+}
