@@ -15,8 +15,8 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     testTimeout: 30_000,
     hookTimeout: 90_000,
-    // Two cores: whole stacks beside one another would only wait for each other.
-    maxWorkers: 2,
+    // Tests state times, and whole stacks beside one another would only wait for each other.
+    fileParallelism: false,
     reporters: ['default'],
   },
 })

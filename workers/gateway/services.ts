@@ -144,6 +144,8 @@ function supabaseConnector(env: Env): () => SupabaseClient {
   return () =>
     createClient(url, key, {
       auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
+      // A repeated call would outlive every deadline here; who asks decides what a failure means.
+      db: { retry: false },
       global: {
         fetch: (input, init) => fetch(input, { ...init, signal: AbortSignal.timeout(STORE_TIMEOUT_MS) }),
       },

@@ -17,8 +17,11 @@ export const chat = new Hono<AppEnv>().post('/', async (c) => {
   try {
     // Counted while the key is looked up; nothing in it is parsed before the caller is known.
     const reading = readBody(raw, services.maxBodyBytes)
-    reading.catch(() => {})
-    const caller = await callerOf(c)
+    const caller = await callerOf(c).catch(async (error) => {
+      // An answer in the middle of an upload would reach many clients as a broken connection.
+      await reading.catch(() => {})
+      throw error
+    })
     const body = parseJson(await reading)
     const answer = await answerChat(services.chat, {
       caller,
