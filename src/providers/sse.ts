@@ -66,7 +66,9 @@ function afterLineEnd(text: string, at: number): number {
 
 function dataOf(raw: string): string | undefined {
   // Nearly every event is one line: data: {...}
-  if (raw.startsWith('data: ') && raw.indexOf('\n') === raw.length - 2) return raw.slice(6, -2)
+  if (raw.startsWith('data: ') && raw.indexOf('\n') === raw.length - 2 && raw.endsWith('\n\n'))
+    return raw.slice(6, -2)
+
   let data: string | undefined
   for (const line of raw.split(/\r\n|\n|\r/)) {
     if (line !== 'data' && !line.startsWith('data:')) continue
