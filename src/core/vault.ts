@@ -29,10 +29,8 @@ export class Vault {
       key,
       utf8(text),
     )
-    const whole = new Uint8Array(IV_BYTES + sealed.byteLength)
-    whole.set(iv)
-    whole.set(new Uint8Array(sealed), IV_BYTES)
-    return toBase64Url(whole)
+    // 12 bytes are 16 characters without padding, so the two texts joined are the text of both.
+    return toBase64Url(iv) + toBase64Url(new Uint8Array(sealed))
   }
 
   /** @throws when the text was not sealed for this owner and place */
