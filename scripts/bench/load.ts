@@ -125,12 +125,14 @@ class Load {
   }
 }
 
+/** What ends a chunked body; searched for in the body only, because a header may end in the same characters. */
+const LAST_CHUNK = '\r\n0\r\n\r\n'
 const LENGTH = 'content-length: '
 
 function complete(text: string, bodyAt: number): boolean {
   const head = text.slice(0, bodyAt).toLowerCase()
   const at = head.indexOf(LENGTH)
-  if (at < 0) return text.endsWith('0\r\n\r\n')
+  if (at < 0) return text.slice(bodyAt).endsWith(LAST_CHUNK)
   return text.length >= bodyAt + Number.parseInt(head.slice(at + LENGTH.length, at + LENGTH.length + 10), 10)
 }
 

@@ -53,11 +53,14 @@ export class Vault {
     return crypto.subtle.deriveKey(hkdf([purpose]), await this.#rootKey(), hmac, false, ['sign'])
   }
 
-  async #key(owner: readonly string[]): Promise<CryptoKey> {
+  #key(owner: readonly string[]): CryptoKey | Promise<CryptoKey> {
     const name = lengthPrefixed(owner)
-    const known = this.#keys.get(name)
-    if (known) return known
+    return this.#keys.get(name) ?? this.#derive(owner, name)
+  }
+
+  async #derive(owner: readonly string[], name: string): Promise<CryptoKey> {
     const aes = { name: 'AES-GCM', length: 256 }
+
     const key = await crypto.subtle.deriveKey(hkdf(owner), await this.#rootKey(), aes, false, [
       'encrypt',
       'decrypt',

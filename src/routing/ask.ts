@@ -92,8 +92,7 @@ async function readAnswer(
 ): Promise<string | ReadableStream<Uint8Array>> {
   const provider = route.provider.name
   const response = await askChat(fetch, route, request, aborter.signal)
-  if (!response.body) throw invalidAnswer(provider)
-  if (request.stream === true && isEventStream(response)) return response.body
+  if (request.stream === true && response.body && isEventStream(response)) return response.body
   const text = await readText(response, limits.maxAnswerBytes, provider)
   const verdict = judgeCompletion(text)
   if (!verdict || request.stream === true) throw invalidAnswer(provider)
@@ -143,24 +142,16 @@ const storable = (verdict: Verdict, length: number, limits: ChatLimits): boolean
 const isEventStream = (response: Response): boolean =>
   (response.headers.get('content-type') ?? '').toLowerCase().startsWith('text/event-stream')
 
-const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-
+/** The whole text; bytes that are not UTF-8 become what every client would make of them. */
 async function readText(response: Response, maxBytes: number, provider: string): Promise<string> {
-  let bytes: Uint8Array
   try {
-    const packed = response.headers.has('content-encoding')
-    const stated = packed ? Number.NaN : Number(response.headers.get('content-length') ?? Number.NaN)
     // A stated length in bounds spares the reading in pieces; of what is packed it says nothing.
-    bytes =
-      stated <= maxBytes
-        ? new Uint8Array(await response.arrayBuffer())
-        : await readBounded(response.body as ReadableStream<Uint8Array>, maxBytes)
+    const stated = Number(response.headers.get('content-length') ?? Number.NaN)
+    if (stated <= maxBytes && !response.headers.has('content-encoding')) return await response.text()
+    return response.body ? decoder.decode(await readBounded(response.body, maxBytes)) : ''
   } catch (cause) {
     throw cause instanceof TooLargeError ? invalidAnswer(provider) : cutOff(provider)
   }
-  try {
-    return decoder.decode(bytes)
-  } catch {
-    throw invalidAnswer(provider)
-  }
 }
+
+const decoder = new TextDecoder('utf-8', { fatal: false, ignoreBOM: true })
