@@ -6,6 +6,7 @@ import { gzipSync } from 'node:zlib'
 import type { LoadResult, LoadTask } from './bench/load.ts'
 import { startMockUpstream } from './bench/mock-upstream.ts'
 import { bundle, capnp, freePort, type Served, serve } from './bench/workerd.ts'
+import { DISTINCT } from './bench/workload.ts'
 
 const USAGE = 'usage: npm run bench -- [--json] [--seconds N] [--rounds N] [--connections N]'
 const ROOT = join(import.meta.dirname, '..')
@@ -20,23 +21,28 @@ const say = (text: string) => console.error(text)
 say('Bundling ...')
 const production = bundle(ROOT, 'wrangler.toml', join(ROOT, 'dist/gateway'))
 const bench = bundle(ROOT, 'scripts/bench/wrangler.toml', join(OUT, 'gateway'))
+const ENTRY = join(bench, 'gateway-entry.js')
+const HELLO = join(import.meta.dirname, 'bench/hello.js')
 const upstream = await startMockUpstream()
 const upstreamUrl = `http://127.0.0.1:${upstream.port}/v1`
 const scenarios = {
-  hello: await up('hello', join(import.meta.dirname, 'bench/hello.js'), '/', upstreamUrl),
-  proxy: await up(
-    'proxy',
-    join(import.meta.dirname, 'bench/proxy.js'),
-    undefined,
-    `${upstreamUrl}/chat/completions`,
-  ),
-  gateway: await up('gateway', join(bench, 'gateway-entry.js'), '/healthz', upstreamUrl),
+  hello: await up('hello', HELLO, '/', {}),
+  proxy: await up('proxy', join(import.meta.dirname, 'bench/proxy.js'), '/', {
+    UPSTREAM: `${upstreamUrl}/chat/completions`,
+  }),
+  // Hits need a memory tier that holds every distinct request; misses run on the one that is the default.
+  hits: await up('hits', ENTRY, '/healthz', {
+    UPSTREAM: upstreamUrl,
+    CACHE_MEMORY_ENTRIES: String(DISTINCT),
+  }),
+  misses: await up('misses', ENTRY, '/healthz', { UPSTREAM: upstreamUrl, CACHE_MEMORY_ENTRIES: '1000' }),
 }
 const generator = new Worker(join(import.meta.dirname, 'bench/load.ts'))
 
 say('Warming ...')
-await load('gateway', 'each')
-for (const target of ['hello', 'proxy', 'gateway'] as const) await load(target, 'zipf', false, 2)
+await load('hits', 'each')
+for (const target of ['hello', 'proxy', 'hits'] as const) await load(target, 'zipf', false, 2)
+await load('misses', 'unique', false, 2)
 
 const runs: Record<string, LoadResult[]> = {
   hello: [],
@@ -50,15 +56,13 @@ for (let round = 1; round <= options.rounds; round++) {
   say(`Round ${round} of ${options.rounds} ...`)
   // Side by side within a round, so that whatever else the machine does meets all of them.
   runs.hello?.push(await load('hello', 'zipf'))
-  runs.hit?.push(await load('gateway', 'zipf'))
+  runs.hit?.push(await load('hits', 'zipf'))
   runs.proxy?.push(await load('proxy', 'unique'))
-  runs.miss?.push(await load('gateway', 'unique'))
+  runs.miss?.push(await load('misses', 'unique'))
   runs.proxyStream?.push(await load('proxy', 'unique', true, 2, 1))
-  runs.missStream?.push(await load('gateway', 'unique', true, 2, 1))
-  // Misses push hits out of the bounded memory tier: put them back before the next round.
-  if (round < options.rounds) await load('gateway', 'each')
+  runs.missStream?.push(await load('misses', 'unique', true, 2, 1))
 }
-const startup = { hello: await startups('hello', '/'), gateway: await startups('gateway', '/healthz') }
+const startup = { hello: await startups(HELLO, '/'), gateway: await startups(ENTRY, '/healthz') }
 await Promise.all(Object.values(scenarios).map((served) => served.close()))
 upstream.close()
 await generator.terminate()
@@ -117,12 +121,11 @@ failed answers ${result.failures}, hits that were none ${result.hits_missed}, ge
 async function up(
   name: string,
   mainFile: string,
-  path: string | undefined,
-  upstreamBinding: string,
+  path: string,
+  texts: Record<string, string>,
 ): Promise<Served> {
   const port = await freePort()
-  const config = capnp(join(OUT, `${name}.capnp`), mainFile, port, upstreamBinding)
-  return serve(config, port, path ?? '/')
+  return serve(capnp(join(OUT, `${name}.capnp`), mainFile, port, texts), port, path)
 }
 
 function load(
@@ -141,13 +144,10 @@ function load(
   })
 }
 
-async function startups(name: string, path: string): Promise<number> {
+async function startups(mainFile: string, path: string): Promise<number> {
   const times: number[] = []
   for (let i = 0; i < STARTS; i++) {
-    const port = await freePort()
-    const file =
-      name === 'hello' ? join(import.meta.dirname, 'bench/hello.js') : join(bench, 'gateway-entry.js')
-    const served = await serve(capnp(join(OUT, `${name}-start.capnp`), file, port, upstreamUrl), port, path)
+    const served = await up('start', mainFile, path, { UPSTREAM: upstreamUrl, CACHE_MEMORY_ENTRIES: '1000' })
     times.push(served.startupMs)
     await served.close()
   }

@@ -13,7 +13,7 @@ import { createVirtualKey, KeyDigest } from '../../src/tenants/virtual-key.ts'
 import { createFetch } from '../../workers/gateway/app.ts'
 import type { Env } from '../../workers/gateway/env.ts'
 import { type Administration, type Services, workerClock } from '../../workers/gateway/services.ts'
-import { DISTINCT, KEYS, keyBytes, TENANTS } from './workload.ts'
+import { KEYS, keyBytes, TENANTS } from './workload.ts'
 
 // The gateway as it is, on stores that answer from the isolate's own memory: what is left is its own work.
 
@@ -44,9 +44,11 @@ class StandInTier implements CacheTier {
   }
 }
 
+type BenchEnv = Env & { readonly UPSTREAM: string }
+
 const LIMITS = { answerMs: 60_000, idleMs: 60_000, maxAnswerBytes: 33_554_432, maxEntryLength: 1_048_576 }
 
-function standIns(env: Env & { readonly UPSTREAM: string }): Services & Administration {
+function standIns(env: BenchEnv): Services & Administration {
   const clock = workerClock
   const digest = new KeyDigest('p'.repeat(32))
   const provider = {
@@ -64,8 +66,11 @@ function standIns(env: Env & { readonly UPSTREAM: string }): Services & Administ
     totalDeadlineMs: TOTAL_DEADLINE_MS,
     hitBefore: async () => false,
     levels: cacheLevels({
-      // Large enough for every distinct request of the load.
-      memory: new MemoryTier({ clock, maxEntries: DISTINCT, maxBytes: 96 * 1024 * 1024 }),
+      memory: new MemoryTier({
+        clock,
+        maxEntries: Number(env.CACHE_MEMORY_ENTRIES),
+        maxBytes: 96 * 1024 * 1024,
+      }),
       kv: new StandInTier('kv'),
       redis: new StandInTier('redis'),
       supabase: new StandInTier('supabase'),
@@ -123,7 +128,7 @@ async function makeCallers(digest: KeyDigest): Promise<Map<string, Caller>> {
 
 let services: (Services & Administration) | undefined
 const servicesOf = (env: Env): Services & Administration => {
-  services ??= standIns(env as Env & { UPSTREAM: string })
+  services ??= standIns(env as BenchEnv)
   return services
 }
 

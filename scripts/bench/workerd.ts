@@ -30,16 +30,22 @@ export function bundle(root: string, config: string, outDir: string): string {
   return outDir
 }
 
-/** A configuration that serves one worker. @param upstream becomes the text binding UPSTREAM */
-export function capnp(file: string, mainFile: string, port: number, upstream: string): string {
+/** A configuration that serves one worker. @param texts its text bindings */
+export function capnp(
+  file: string,
+  mainFile: string,
+  port: number,
+  texts: Readonly<Record<string, string>>,
+): string {
   const dir = dirname(mainFile)
   // workerd reads what it embeds relative to the configuration.
   const embed = (path: string) => relative(dirname(file), path)
-  const texts = readdirSync(dir).filter((name) => name.endsWith('.html') || name.endsWith('.css'))
+  const assets = readdirSync(dir).filter((name) => name.endsWith('.html') || name.endsWith('.css'))
   const modules = [
     `(name = "main", esModule = embed "${embed(mainFile)}")`,
-    ...texts.map((name) => `(name = "${name}", text = embed "${embed(join(dir, name))}")`),
+    ...assets.map((name) => `(name = "${name}", text = embed "${embed(join(dir, name))}")`),
   ]
+  const bindings = Object.entries(texts).map(([name, text]) => `(name = "${name}", text = "${text}")`)
   writeFileSync(
     file,
     `using Workerd = import "/workerd/workerd.capnp";
@@ -47,7 +53,7 @@ const config :Workerd.Config = (
   services = [(name = "main", worker = .main), (name = "internet", network = (allow = ["public", "private"]))],
   sockets = [(name = "http", address = "127.0.0.1:${port}", http = (), service = "main")]);
 const main :Workerd.Worker = (modules = [${modules.join(', ')}], ${COMPATIBILITY},
-  bindings = [(name = "UPSTREAM", text = "${upstream}")]);
+  bindings = [${bindings.join(', ')}]);
 `,
   )
   return file

@@ -6,10 +6,8 @@ const MAX_ERROR_BYTES = 64_000
 /** What may be repeated of a provider's error: short, and without room for a key, an address or prose. */
 const HARMLESS = /^[a-z][a-z0-9_.[\]]{0,63}$/
 
-/** No answer came: refused, unresolved, or too late. */
-export function unreachable(provider: string, signal: AbortSignal, cause: unknown): GatewayError {
-  const reason: unknown = signal.reason
-  if (signal.aborted && reason instanceof GatewayError) return reason
+/** No answer came: refused, unresolved, or broken off. */
+export function unreachable(provider: string, cause: unknown): GatewayError {
   return new GatewayError(
     'upstream_unreachable',
     `The provider "${provider}" could not be reached.`,

@@ -33,7 +33,7 @@ export async function askChat(
       signal,
     })
   } catch (cause) {
-    throw unreachable(provider.name, signal, cause)
+    throw unreachable(provider.name, cause)
   }
   if (response.ok) return response
   throw await refusal(provider.name, response)

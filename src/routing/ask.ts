@@ -54,33 +54,27 @@ export async function askModel(
   const { limits } = services
   const { settlement, watch } = call
   const provider = call.route.provider.name
-  const aborter = new AbortController()
+  // It ends the call to the model when the caller leaves. A model that is too slow needs no signal of its
+  // own: what nobody holds any more is ended by the platform with the request.
   const left = call.signal()
-  const leave = () => aborter.abort(new DOMException('the caller left', 'AbortError'))
-  if (left.aborted) leave()
-  left.addEventListener('abort', leave, { once: true })
   // Held from before the first byte: an invocation whose caller leaves is otherwise ended in mid-sentence.
   const over = Promise.withResolvers<void>()
   call.waitUntil(over.promise)
   settlement.upstreamStartedMs = services.clock.now()
   const end = () => {
     watch.stop()
-    left.removeEventListener('abort', leave)
     over.resolve()
   }
   try {
-    const answer = await watch.within(limits.answerMs, readAnswer(services, call, aborter))
-    if (typeof answer !== 'string') return stream(services, call, answer, aborter, end)
+    const answer = await watch.within(limits.answerMs, readAnswer(services, call, left))
+    if (typeof answer !== 'string') return stream(services, call, answer, left, end)
     settlement.settle('success')
     end()
     return answer
   } catch (cause) {
     end()
     if (left.aborted) settlement.settle('cancelled')
-    if (!(cause instanceof DeadlineError)) throw cause
-    const error = tooSlow(provider, limits.answerMs)
-    aborter.abort(error)
-    throw error
+    throw cause instanceof DeadlineError ? tooSlow(provider, limits.answerMs) : cause
   }
 }
 
@@ -88,10 +82,10 @@ export async function askModel(
 async function readAnswer(
   { fetch, limits }: AskServices,
   { route, request, keep, waitUntil, settlement }: ModelCall,
-  aborter: AbortController,
+  left: AbortSignal,
 ): Promise<string | ReadableStream<Uint8Array>> {
   const provider = route.provider.name
-  const response = await askChat(fetch, route, request, aborter.signal)
+  const response = await askChat(fetch, route, request, left)
   if (request.stream === true && response.body && isEventStream(response)) return response.body
   const text = await readText(response, limits.maxAnswerBytes, provider)
   const verdict = judgeCompletion(text)
@@ -103,9 +97,9 @@ async function readAnswer(
 
 function stream(
   { limits }: AskServices,
-  { route, keep, watch, signal, waitUntil, settlement }: ModelCall,
+  { route, keep, watch, waitUntil, settlement }: ModelCall,
   upstream: ReadableStream<Uint8Array>,
-  aborter: AbortController,
+  left: AbortSignal,
   end: () => void,
 ): ReadableStream<Uint8Array> {
   const relayed = relay(upstream, {
@@ -114,9 +108,7 @@ function stream(
     provider: route.provider.name,
     idleMs: limits.idleMs,
     keepLength: keep ? limits.maxEntryLength : 0,
-    abort: (reason) => aborter.abort(reason),
   })
-  const left = signal()
   left.addEventListener('abort', relayed.leave, { once: true })
   const settle = async () => {
     const how = await relayed.ended

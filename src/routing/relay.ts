@@ -13,8 +13,6 @@ export interface RelayOptions {
   readonly idleMs: number
   /** How much is kept for the cache, characters; beyond it nothing is kept. */
   readonly keepLength: number
-  /** Ends the call to the provider. */
-  readonly abort: (reason: unknown) => void
 }
 
 /** How a relayed stream ended. */
@@ -84,7 +82,7 @@ class Relay {
   leave(): void {
     if (this.#over) return
     this.#close({ kind: 'left', verdict: this.#judge.verdict })
-    this.#options.abort(new DOMException('the caller left', 'AbortError'))
+    this.#stopUpstream()
   }
 
   async #read(): Promise<ReadableStreamReadResult<Uint8Array>> {
@@ -108,7 +106,7 @@ class Relay {
   #finish(controller: ReadableStreamDefaultController<Uint8Array>): void {
     const { verdict } = this.#judge
     this.#close({ kind: 'complete', verdict, text: this.#kept })
-    this.#upstream.cancel().catch(() => {})
+    this.#stopUpstream()
     controller.close()
   }
 
@@ -116,8 +114,12 @@ class Relay {
     const error = cause instanceof GatewayError ? cause : cutOff(this.#options.provider)
     controller.enqueue(utf8(before + sseEvent(error.toBody(this.#options.requestId))))
     this.#close({ kind: 'broken', verdict: this.#judge.verdict, error })
-    this.#options.abort(error)
+    this.#stopUpstream()
     controller.close()
+  }
+
+  #stopUpstream(): void {
+    this.#upstream.cancel().catch(() => {})
   }
 
   #close(end: RelayEnd): void {

@@ -23,7 +23,10 @@ beforeAll(async () => {
   const out = bundle(ROOT, 'scripts/bench/wrangler.toml', join(dir, 'out'))
   const port = await freePort()
   served = await serve(
-    capnp(join(dir, 'gateway.capnp'), join(out, 'gateway-entry.js'), port, provider.url),
+    capnp(join(dir, 'gateway.capnp'), join(out, 'gateway-entry.js'), port, {
+      UPSTREAM: provider.url,
+      CACHE_MEMORY_ENTRIES: '1000',
+    }),
     port,
     '/healthz',
   )
