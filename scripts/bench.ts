@@ -5,7 +5,7 @@ import { Worker } from 'node:worker_threads'
 import { gzipSync } from 'node:zlib'
 import type { LoadResult, LoadTask } from './bench/load.ts'
 import { startMockUpstream } from './bench/mock-upstream.ts'
-import { bundle, capnp, freePort, type Served, serve } from './bench/workerd.ts'
+import { bundle, capnp, freePort, pinSelf, type Served, serve } from './bench/workerd.ts'
 import { DISTINCT } from './bench/workload.ts'
 
 const USAGE = 'usage: npm run bench -- [--json] [--seconds N] [--rounds N] [--connections N]'
@@ -38,6 +38,7 @@ const scenarios = {
   misses: await up('misses', ENTRY, '/healthz', { UPSTREAM: upstreamUrl, CACHE_MEMORY_ENTRIES: '1000' }),
 }
 const generator = new Worker(join(import.meta.dirname, 'bench/load.ts'))
+pinSelf()
 
 say('Warming ...')
 await load('hits', 'each')
