@@ -53,9 +53,11 @@ export class SupabaseDirectory implements KeyDirectory {
       .from('virtual_keys')
       .select(COLUMNS)
       .eq('digest', digest)
+      // In the query, not afterwards: a row that came back would tell a revoked key from an unknown one by time.
+      .is('revoked_at', null)
       .maybeSingle<KeyRow>()
       .throwOnError()
-    if (!data || data.revoked_at !== null) return undefined
+    if (!data) return undefined
     const expiresAtMs = data.expires_at === null ? null : Date.parse(data.expires_at)
     if (expiresAtMs !== null && expiresAtMs <= this.#now()) return undefined
     return { keyId: data.id, expiresAtMs, tenant: toTenant(data.tenants) }
