@@ -1,4 +1,4 @@
-import { seededRandom } from '../simulated-provider/schema-value.ts'
+import { seededRandom } from '../seeded-random.ts'
 
 /** The load of every scenario: what a request looks like, and which one comes next. */
 export const DISTINCT = 10_000

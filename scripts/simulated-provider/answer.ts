@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
+import { seededRandom } from '../seeded-random.ts'
 import { type Directives, readDirectives } from './directives.ts'
-import { schemaValue, seededRandom } from './schema-value.ts'
+import { schemaValue } from './schema-value.ts'
 
 /** The part of a chat request that the answer depends on. */
 export interface ChatBody {

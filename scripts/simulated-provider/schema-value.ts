@@ -1,16 +1,5 @@
 type Schema = { readonly [key: string]: unknown }
 
-/** A small random source that gives the same numbers for the same seed. @returns 0 <= x < 1 */
-export function seededRandom(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
-
 const WORDS = ['alpha', 'beta', 'gamma', 'delta', 'epsilon', 'zeta']
 const MAX_DEPTH = 8
 

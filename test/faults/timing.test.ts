@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { seededRandom } from '../../scripts/simulated-provider/schema-value.ts'
+import { seededRandom } from '../../scripts/seeded-random.ts'
 import { type SimulatedProvider, startSimulatedProvider } from '../../scripts/simulated-provider.ts'
 import type { EmbeddedSupabase } from '../../scripts/stack/supabase.ts'
 import { createVirtualKey } from '../../src/tenants/virtual-key.ts'

@@ -1,5 +1,5 @@
 import { request as forward } from 'node:http'
-import { seededRandom } from '../../scripts/simulated-provider/schema-value.ts'
+import { seededRandom } from '../../scripts/seeded-random.ts'
 import { type Listening, listen } from '../../scripts/stack/http.ts'
 
 /** What happens to a request on its way. */
