@@ -1,3 +1,5 @@
+import { randomBytes } from './random.ts'
+
 const hex: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
 
 /**
@@ -5,10 +7,7 @@ const hex: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toS
  * @param nowMs milliseconds since the epoch
  * @param random 10 random bytes
  */
-export function uuidv7(
-  nowMs: number,
-  random: Uint8Array = crypto.getRandomValues(new Uint8Array(10)),
-): string {
+export function uuidv7(nowMs: number, random: Uint8Array = randomBytes(10)): string {
   const time = Math.floor(nowMs).toString(16).padStart(12, '0')
   const h = (i: number): string => hex[random[i] ?? 0] as string
   const version = hex[0x70 | ((random[0] ?? 0) & 0x0f)]

@@ -1,5 +1,6 @@
 import { fromBase64Url, toBase64Url, utf8 } from './bytes.ts'
 import { Lru } from './lru.ts'
+import { randomBytes } from './random.ts'
 
 const IV_BYTES = 12
 const decoder = new TextDecoder()
@@ -23,7 +24,7 @@ export class Vault {
   /** @param owner whose key is used: purpose, tenant, epoch. @param place what the text is bound to */
   async seal(owner: readonly string[], place: string, text: string): Promise<string> {
     const key = await this.#key(owner)
-    const iv = crypto.getRandomValues(new Uint8Array(IV_BYTES))
+    const iv = randomBytes(IV_BYTES)
     const sealed = await crypto.subtle.encrypt(
       { name: 'AES-GCM', iv, additionalData: utf8(place) },
       key,
