@@ -53,10 +53,12 @@ const JITTER = 0.1
 export class CacheChain {
   readonly #options: ChainOptions
   readonly #breakers: ReadonlyMap<TierName, Breaker>
+  readonly #alwaysWritten: readonly ChainLevel[]
   readonly #counts = new Map<TierName, TierCounts>()
 
   constructor(options: ChainOptions) {
     this.#options = options
+    this.#alwaysWritten = options.levels.filter(({ admission }) => admission === 'always')
     this.#breakers = new Map(options.levels.map(({ tier }) => [tier.name, new Breaker()]))
     for (const { tier } of options.levels) this.#counts.set(tier.name, { ...ZERO })
   }
@@ -66,7 +68,8 @@ export class CacheChain {
     const { clock, levels, totalDeadlineMs } = this.#options
     const startedMs = clock.now()
     const asked: { tier: TierName; result: LookupResult }[] = []
-    for (const [index, level] of levels.entries()) {
+    for (let index = 0; index < levels.length; index++) {
+      const level = levels[index] as ChainLevel
       const remainingMs = totalDeadlineMs - (clock.now() - startedMs)
       const { result, entry } = await this.#ask(level, slot, remainingMs, io)
       const usable = entry && entry.expiresAtMs > clock.now() && (!accept || accept(entry))
@@ -80,8 +83,7 @@ export class CacheChain {
 
   /** Stores a new entry in every level that is always written. Never rejects: what fails is counted. */
   async write(slot: CacheSlot, entry: CacheEntry): Promise<void> {
-    const levels = this.#options.levels.filter((level) => level.admission === 'always')
-    await Promise.all(levels.map((level) => this.#write(level, slot, entry)))
+    await Promise.all(this.#alwaysWritten.map((level) => this.#write(level, slot, entry)))
   }
 
   /** Removes the slot from every level. */
