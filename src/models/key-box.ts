@@ -75,7 +75,6 @@ export class KeyBox {
     const kek = await this.#kek(envelope.kid)
     try {
       const iv = fromBase64Url(sealed.iv)
-      if (iv.length !== IV_BYTES) throw new RangeError(`an IV has ${IV_BYTES} bytes`)
       const dataKey = await unwrap(envelope, kek, false)
       const algorithm = { name: 'AES-GCM', iv, additionalData: boundTo(place) }
       const text = await crypto.subtle.decrypt(algorithm, dataKey, fromBase64Url(envelope.ciphertext))

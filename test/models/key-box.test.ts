@@ -151,7 +151,8 @@ describe('the key box', () => {
     'v3.KEK_1.a.b',
     'v2.KEK_1.a.b.c',
     API_KEY,
-    'v2.<script>.a.b',
+    `v2.<script>.${'A'.repeat(54)}.AAAA`,
+    `v2.${'K'.repeat(33)}.${'A'.repeat(54)}.AAAA`,
   ])('takes "%s" for damaged', async (encrypted) => {
     for (const work of [
       first().open(PLACE, { encrypted, iv: 'AAAAAAAAAAAAAAAA' }),

@@ -107,6 +107,33 @@ describe('opened keys', () => {
     expect(opened.size).toBe(1)
   })
 
+  it('end in time for two whose openings overtook one another', async () => {
+    const [slow, fast] = [await box.seal(PLACE, 'sk-slow'), await box.seal(PLACE, 'sk-fast')]
+    let release = () => {}
+    const held = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    const overtaken = new OpenedKeys(
+      {
+        open: async (place, sealed) => {
+          openings += 1
+          if (sealed === slow) await held
+          return box.open(place, sealed)
+        },
+      },
+      clock,
+    )
+    const first = overtaken.open(PLACE, slow)
+    await clock.advance(10)
+    await overtaken.open(PLACE, fast)
+    release()
+    await first
+    await clock.advance(59_995)
+    expect(openings).toBe(2)
+    await overtaken.open(PLACE, slow)
+    expect(openings).toBe(3)
+  })
+
   it('are not shown', async () => {
     await opened.open(PLACE, await box.seal(PLACE, 'sk-canary'))
     expect(`${JSON.stringify(opened)} ${inspect(opened, { depth: 9, showHidden: true })}`).not.toMatch(
