@@ -40,6 +40,9 @@ export function signedThought(block: JsonObject): JsonObject | undefined {
   return { type, thinking: textOf(thinking), signature }
 }
 
+export const signedThoughts = (blocks: readonly JsonObject[]): JsonObject[] =>
+  blocks.map(signedThought).filter((thought) => thought !== undefined)
+
 /** @returns undefined when the text is no message of Anthropic's, or one without an end */
 export function readMessage(text: string, context: AnswerContext): Completion | undefined {
   const message = parse(text)
@@ -47,7 +50,7 @@ export function readMessage(text: string, context: AnswerContext): Completion | 
   const finish = finishOf(message.stop_reason)
   if (!finish) return undefined
   const blocks = objectsOf(message.content)
-  const thoughts = blocks.flatMap((block) => signedThought(block) ?? [])
+  const thoughts = signedThoughts(blocks)
   const choice = {
     text: joined(blocks, 'text', 'text'),
     reasoning: joined(blocks, 'thinking', 'thinking'),

@@ -13,7 +13,7 @@ import {
 } from '../chat.ts'
 import { wordOf } from '../read.ts'
 import { refuse, unsupported } from '../unsupported.ts'
-import { signedThought } from './answer.ts'
+import { signedThoughts } from './answer.ts'
 
 /** The format demands a maximum. Every model of Anthropic's writes this much. */
 const DEFAULT_MAX_TOKENS = 4_096
@@ -97,8 +97,11 @@ function contentOf({ role, parts, calls, thoughts, callId }: Turn): JsonObject[]
   const said = parts.map(block)
   if (role === 'tool') return [{ type: 'tool_result', tool_use_id: callId, content: said }]
   // Thoughts are signed and have to come first, as they did.
-  const signed = thoughts.flatMap((thought) => signedThought(thought) ?? [])
-  return [...signed, ...said, ...calls.map(({ id, name, input }) => ({ type: 'tool_use', id, name, input }))]
+  return [
+    ...signedThoughts(thoughts),
+    ...said,
+    ...calls.map(({ id, name, input }) => ({ type: 'tool_use', id, name, input })),
+  ]
 }
 
 const block = (part: Part): JsonObject =>
