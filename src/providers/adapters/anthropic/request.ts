@@ -87,7 +87,7 @@ function messagesOf(turns: readonly Turn[]): JsonObject[] {
     const role = turn.role === 'assistant' ? 'assistant' : 'user'
     const content = contentOf(turn)
     const last = messages.at(-1)
-    if (last?.role === role) last.content.push(...content)
+    if (last?.role === role) for (const one of content) last.content.push(one)
     else if (content.length > 0) messages.push({ role, content })
   }
   return messages.map(({ role, content }) => ({ role, content }))

@@ -122,7 +122,7 @@ function contentsOf(turns: readonly Turn[], noSignature: string | undefined): Js
     const role = turn.role === 'assistant' ? 'model' : 'user'
     const parts = turn.role === 'tool' ? [response(turn, names)] : said(turn, noSignature)
     const last = contents.at(-1)
-    if (last?.role === role) last.parts.push(...parts)
+    if (last?.role === role) for (const one of parts) last.parts.push(one)
     else if (parts.length > 0) contents.push({ role, parts })
   }
   return contents.map(({ role, parts }) => ({ role, parts }))
