@@ -46,6 +46,13 @@ export class Breaker {
     return this.#state
   }
 
+  /** Whether `allows` would say yes, changing nothing. */
+  mayAllow(nowMs: number): boolean {
+    if (this.#state === 'closed') return true
+    if (this.#state === 'open') return nowMs >= this.#openUntilMs
+    return this.#probeSinceMs < 0 || nowMs - this.#probeSinceMs >= this.#options.openMs
+  }
+
   /** Whether a call may go out now. Each call so allowed must be followed by `success` or `failure`. */
   allows(nowMs: number): boolean {
     if (this.#state === 'closed') return true
@@ -57,7 +64,7 @@ export class Breaker {
       return true
     }
     // A probe whose outcome never came (its request was cancelled) must not block the next for ever.
-    if (this.#probeSinceMs >= 0 && nowMs - this.#probeSinceMs < this.#options.openMs) return false
+    if (!this.mayAllow(nowMs)) return false
     this.#probeSinceMs = nowMs
     return true
   }

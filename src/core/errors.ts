@@ -45,9 +45,18 @@ export const ERRORS = {
   key_unreadable: gateway(500),
   internal: gateway(500),
   store_unavailable: gateway(503),
+  context_too_long: caller(400),
+  content_filtered: caller(400),
+  idempotency_conflict: caller(409),
+  idempotency_running: caller(409),
+  loop_detected: caller(508),
+  model_unavailable: provider(503),
   upstream_rejected: { status: 400, type: 'invalid_request_error', fault: 'caller' },
   upstream_rate_limited: provider(429, 'rate_limit_error'),
+  upstream_quota_exhausted: provider(502),
+  upstream_model_missing: provider(502),
   upstream_refused_access: provider(502),
+  upstream_overloaded: provider(503),
   upstream_failed: provider(502),
   upstream_unreachable: provider(502),
   upstream_invalid: provider(502),
@@ -57,10 +66,22 @@ export const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS
 
+/** Of what the error speaks; names that the caller may know. */
+export interface ErrorContext {
+  readonly provider?: string
+  readonly model?: string
+  /** Without path: that may hold a key. */
+  readonly host?: string
+  readonly upstream_status?: number
+}
+
 export interface ErrorDetails {
   /** The request field at fault, as a path: `messages[0].content`. */
   readonly param?: string | undefined
   readonly retryAfterSeconds?: number | undefined
+  readonly context?: ErrorContext | undefined
+  /** False where a client's own retry could be billed twice. */
+  readonly mayRetry?: boolean | undefined
   /** For logs, never for the client. */
   readonly cause?: unknown
 }
@@ -75,6 +96,7 @@ export interface ErrorBody {
     readonly tip: string
     readonly fault: Fault
     readonly request_id: string
+    readonly context?: ErrorContext
   }
 }
 
@@ -85,6 +107,8 @@ export class GatewayError extends Error {
   readonly tip: string
   readonly param: string | undefined
   readonly retryAfterSeconds: number | undefined
+  readonly context: ErrorContext | undefined
+  readonly mayRetry: boolean
 
   constructor(code: ErrorCode, message: string, tip: string, details: ErrorDetails = {}) {
     super(message, { cause: details.cause })
@@ -92,6 +116,8 @@ export class GatewayError extends Error {
     this.tip = tip
     this.param = details.param
     this.retryAfterSeconds = details.retryAfterSeconds
+    this.context = details.context
+    this.mayRetry = details.mayRetry ?? true
   }
 
   get status(): number {
@@ -105,8 +131,10 @@ export class GatewayError extends Error {
   /** The one place where a failure becomes the text that a client reads. */
   toBody(requestId: string): ErrorBody {
     const { type, fault } = ERRORS[this.code]
-    const { message, code, tip, param = null } = this
-    return { error: { message, type, code, param, tip, fault, request_id: requestId } }
+    const { message, code, tip, param = null, context } = this
+    return {
+      error: { message, type, code, param, tip, fault, request_id: requestId, ...(context && { context }) },
+    }
   }
 }
 

@@ -1,7 +1,7 @@
 import { GatewayError } from '../core/errors.ts'
 import { isPublicIpv4, isPublicIpv6 } from './address-ranges.ts'
+import type { Fetch } from './fetch.ts'
 import { isPublicName, leadsInside } from './host-names.ts'
-import type { Fetch } from './openai.ts'
 import { addressRefused, hostKind, plainUrl, USE_HTTPS } from './plain-url.ts'
 
 /**

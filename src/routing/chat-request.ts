@@ -45,10 +45,11 @@ const schema = z.looseObject({
 })
 
 /** A request that passed the door: the parsed body itself, whose known fields have the types stated here. */
-export type ChatRequest = JsonObject & {
+export type ChatRequest = Omit<JsonObject, 'stream_options'> & {
   readonly model: string
   readonly messages: JsonObject[]
   readonly stream?: boolean | null
+  readonly stream_options?: { readonly include_usage?: boolean } | null
   readonly temperature?: number | null
 }
 

@@ -9,7 +9,8 @@ import { GatewayError } from '../core/errors.ts'
 import { isObject, type JsonValue } from '../core/json.ts'
 import type { Catalogue } from '../models/catalogue.ts'
 import type { Caller } from '../tenants/tenant.ts'
-import { type Answer, type AskServices, askModel, type Keep } from './ask.ts'
+import { type Answer, type AskServices, askModels, type Keep } from './ask.ts'
+import { targetsOf } from './balance.ts'
 import { checkChatRequest } from './chat-request.ts'
 import type { Settlement } from './settlement.ts'
 
@@ -88,7 +89,8 @@ export async function answerChat(services: ChatServices, call: ChatCall): Promis
   const keep: Keep | undefined =
     slot && control.store ? (answer) => store(services, slot, control, answer) : undefined
   const { signal, waitUntil } = call
-  const body = await askModel(services, { route, request, keep, watch, signal, waitUntil, settlement })
+  const targets = targetsOf(route, services.random)
+  const body = await askModels(services, { targets, request, keep, watch, signal, waitUntil, settlement })
   return { kind: request.stream === true ? 'sse' : 'json', body, cacheStatus: status, age: undefined }
 }
 

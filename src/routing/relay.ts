@@ -1,14 +1,15 @@
 import { utf8 } from '../core/bytes.ts'
 import { DeadlineError, type Watch } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
-import { StreamJudge, type Verdict } from '../providers/completion.ts'
-import { cutOff, tooSlow } from '../providers/failures.ts'
-import { type SseEvent, SseReader, sseEvent } from '../providers/sse.ts'
+import type { Target } from '../models/provider.ts'
+import type { Verdict } from '../providers/completion.ts'
+import { sseEvent } from '../providers/sse.ts'
+import { failure, type Opening, takeAll } from './attempt.ts'
 
 export interface RelayOptions {
   readonly watch: Watch
   readonly requestId: string
-  readonly provider: string
+  readonly target: Target
   /** Longest silence of the provider, milliseconds. */
   readonly idleMs: number
   /** How much is kept for the cache, characters; beyond it nothing is kept. */
@@ -22,16 +23,16 @@ export type RelayEnd =
   | { readonly kind: 'left'; readonly verdict: Verdict }
 
 /**
- * Passes a provider's event stream on, whole events only, untouched. A stream that is cut, stalls, or holds
- * anything but chunks of an answer ends in an error event and without `[DONE]`. Pull-driven: a slow reader
- * slows the provider, and no more than what one read brings is held.
+ * Passes on a stream that has begun, whole events only. A stream that is cut, stalls, or holds anything but chunks
+ * of an answer ends in an error event and without `[DONE]`. Pull-driven: a slow reader slows the provider, and no
+ * more than what one read brings is held.
  * @returns the stream for the caller, and how it ended; `ended` never rejects
  */
 export function relay(
-  upstream: ReadableStream<Uint8Array>,
+  opening: Opening,
   options: RelayOptions,
 ): { stream: ReadableStream<Uint8Array>; ended: Promise<RelayEnd>; leave: () => void } {
-  const pump = new Relay(upstream.getReader(), options)
+  const pump = new Relay(opening, options)
   const stream = new ReadableStream<Uint8Array>({
     pull: (controller) => pump.pull(controller),
     cancel: () => pump.leave(),
@@ -40,17 +41,18 @@ export function relay(
 }
 
 class Relay {
-  readonly #upstream: ReadableStreamDefaultReader<Uint8Array>
+  readonly #opening: Opening
   readonly #options: RelayOptions
-  readonly #reader = new SseReader()
-  readonly #judge = new StreamJudge()
   readonly #end = Promise.withResolvers<RelayEnd>()
+  /** Passed on with the next write. */
+  #pending = ''
   #kept: string | undefined = ''
   #over = false
 
-  constructor(upstream: ReadableStreamDefaultReader<Uint8Array>, options: RelayOptions) {
-    this.#upstream = upstream
+  constructor(opening: Opening, options: RelayOptions) {
+    this.#opening = opening
     this.#options = options
+    this.#pass(opening.held)
   }
 
   get ended(): Promise<RelayEnd> {
@@ -58,68 +60,68 @@ class Relay {
   }
 
   async pull(controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> {
-    while (!this.#over) {
-      let text = ''
-      try {
+    const { reader, translator } = this.#opening
+    const { target } = this.#options
+    try {
+      while (this.#pending === '' && !translator.done) {
         const { done, value } = await this.#read()
         if (this.#over) return
-        if (done) throw cutOff(this.#options.provider)
-        for (const event of this.#reader.push(value)) {
-          text += this.#take(event)
-          if (this.#judge.done) break
-        }
-      } catch (cause) {
-        if (!this.#over) this.#break(controller, text, cause)
-        return
+        if (done) throw failure(target, 'bad_stream')
+        takeAll(reader, translator, value, target, (text) => this.#pass(text))
       }
-      if (text) controller.enqueue(utf8(text))
-      if (this.#judge.done) this.#finish(controller)
-      if (text) return
+    } catch (cause) {
+      if (!this.#over) this.#break(controller, cause)
+      return
     }
+    this.#write(controller)
+    if (translator.done) this.#finish(controller)
   }
 
   /** The caller is gone: the provider is told to stop at once. */
   leave(): void {
     if (this.#over) return
-    this.#close({ kind: 'left', verdict: this.#judge.verdict })
+    this.#close({ kind: 'left', verdict: this.#opening.translator.verdict })
     this.#stopUpstream()
   }
 
   async #read(): Promise<ReadableStreamReadResult<Uint8Array>> {
-    const { watch, idleMs, provider } = this.#options
+    const { watch, idleMs, target } = this.#options
     try {
-      return await watch.within(idleMs, this.#upstream.read())
+      return await watch.within(idleMs, this.#opening.upstream.read())
     } catch (cause) {
-      throw cause instanceof DeadlineError ? tooSlow(provider, idleMs) : cause
+      throw cause instanceof DeadlineError ? failure(target, 'too_slow') : cause
     }
   }
 
-  /** @returns what of the event is passed on */
-  #take({ raw, data }: SseEvent): string {
-    if (data !== undefined && !this.#judge.take(data)) throw cutOff(this.#options.provider)
-    if (this.#kept !== undefined) {
-      this.#kept = this.#kept.length + raw.length <= this.#options.keepLength ? this.#kept + raw : undefined
-    }
-    return raw
+  #pass(text: string): void {
+    this.#pending += text
+    if (this.#kept === undefined) return
+    this.#kept = this.#kept.length + text.length <= this.#options.keepLength ? this.#kept + text : undefined
+  }
+
+  #write(controller: ReadableStreamDefaultController<Uint8Array>): void {
+    if (this.#pending) controller.enqueue(utf8(this.#pending))
+    this.#pending = ''
   }
 
   #finish(controller: ReadableStreamDefaultController<Uint8Array>): void {
-    const { verdict } = this.#judge
-    this.#close({ kind: 'complete', verdict, text: this.#kept })
+    this.#close({ kind: 'complete', verdict: this.#opening.translator.verdict, text: this.#kept })
     this.#stopUpstream()
     controller.close()
   }
 
-  #break(controller: ReadableStreamDefaultController<Uint8Array>, before: string, cause: unknown): void {
-    const error = cause instanceof GatewayError ? cause : cutOff(this.#options.provider)
-    controller.enqueue(utf8(before + sseEvent(error.toBody(this.#options.requestId))))
-    this.#close({ kind: 'broken', verdict: this.#judge.verdict, error })
+  #break(controller: ReadableStreamDefaultController<Uint8Array>, cause: unknown): void {
+    const { target, requestId } = this.#options
+    const error = cause instanceof GatewayError ? cause : failure(target, 'bad_stream', { cause })
+    this.#pending += sseEvent(error.toBody(requestId))
+    this.#write(controller)
+    this.#close({ kind: 'broken', verdict: this.#opening.translator.verdict, error })
     this.#stopUpstream()
     controller.close()
   }
 
   #stopUpstream(): void {
-    this.#upstream.cancel().catch(() => {})
+    this.#opening.upstream.cancel().catch(() => {})
   }
 
   #close(end: RelayEnd): void {

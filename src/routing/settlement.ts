@@ -1,10 +1,28 @@
 import type { TierName } from '../cache/tier.ts'
-import type { ErrorCode, Fault } from '../core/errors.ts'
+import { type ErrorCode, type Fault, toGatewayError } from '../core/errors.ts'
+import type { Target } from '../models/provider.ts'
 import type { Usage } from '../providers/completion.ts'
+import { FAILURES, type FailureKind, UpstreamError } from '../providers/failures.ts'
 
 /** `client_error`: the caller's own 4xx. `error`: ours or the provider's, also after a 200. `cancelled`: the caller left. */
 export type Outcome = 'success' | 'client_error' | 'error' | 'cancelled'
 export type CacheResult = 'hit' | 'miss' | 'bypass' | 'none'
+
+/**
+ * One call to a provider. `answered`: its answer was passed on, whole; `failed`; `abandoned`: another took its place
+ * while it was still at work; `cancelled`: the caller left.
+ */
+export interface AttemptRecord {
+  readonly routeId: string
+  readonly endpointId: string
+  readonly startedAtMs: number
+  readonly ms: number
+  readonly result: 'answered' | 'failed' | 'abandoned' | 'cancelled'
+  readonly failure: FailureKind | ErrorCode | undefined
+  /** Whether the provider may have charged for it. */
+  readonly mayBeBilled: boolean
+  readonly usage: Usage | undefined
+}
 
 /** All there is to say of one request, said once, when it is over. Times in milliseconds. */
 export interface RequestEvent {
@@ -13,6 +31,7 @@ export interface RequestEvent {
   readonly errorCode: ErrorCode | undefined
   readonly tenantId: string | undefined
   readonly keyId: string | undefined
+  /** What was asked for; the attempts say who answered. */
   readonly routeId: string | undefined
   readonly stream: boolean
   readonly cache: CacheResult
@@ -21,12 +40,57 @@ export interface RequestEvent {
   readonly totalMs: number
   readonly upstreamMs: number | undefined
   readonly usage: Usage | undefined
+  readonly attempts: readonly AttemptRecord[]
 }
 
 /** Takes every request's event. Must not throw and must not wait. */
 export type RecordEvent = (event: RequestEvent) => void
 
 export const outcomeOf = (fault: Fault): Outcome => (fault === 'caller' ? 'client_error' : 'error')
+
+/** An attempt under way. */
+export class AttemptNote {
+  readonly target: Target
+  readonly startedAtMs: number
+  readonly #now: () => number
+  #record: AttemptRecord | undefined
+
+  constructor(target: Target, now: () => number) {
+    this.target = target
+    this.#now = now
+    this.startedAtMs = now()
+  }
+
+  /** It is over. Only the first word counts, here and in `fail`. */
+  end(result: Exclude<AttemptRecord['result'], 'failed'>, usage?: Usage): void {
+    this.#end({ result, failure: undefined, mayBeBilled: true, usage })
+  }
+
+  fail(cause: unknown, usage?: Usage): void {
+    const [failure, mayBeBilled] =
+      cause instanceof UpstreamError
+        ? [cause.kind, FAILURES[cause.kind].mayBeBilled]
+        : [toGatewayError(cause).code, false]
+    this.#end({ result: 'failed', failure, mayBeBilled, usage })
+  }
+
+  /** What became of it; what was still at work is abandoned now. */
+  get record(): AttemptRecord {
+    this.end('abandoned')
+    return this.#record as AttemptRecord
+  }
+
+  #end(how: Pick<AttemptRecord, 'result' | 'failure' | 'mayBeBilled' | 'usage'>): void {
+    const { target, startedAtMs } = this
+    this.#record ??= {
+      routeId: target.route.id,
+      endpointId: target.endpoint.id,
+      startedAtMs,
+      ms: this.#now() - startedAtMs,
+      ...how,
+    }
+  }
+}
 
 /** Gathers what becomes known of a request, and tells it exactly once. */
 export class Settlement {
@@ -36,12 +100,12 @@ export class Settlement {
   stream = false
   cache: CacheResult = 'none'
   tier: TierName | undefined
-  upstreamStartedMs: number | undefined
   usage: Usage | undefined
   readonly requestId: string
   readonly #receivedAtMs: number
   readonly #record: RecordEvent
   readonly #now: () => number
+  readonly #attempts: AttemptNote[] = []
   #settled = false
 
   constructor(requestId: string, now: () => number, record: RecordEvent) {
@@ -55,12 +119,25 @@ export class Settlement {
     return this.#settled
   }
 
+  /** How many calls to providers there were. */
+  get attempted(): number {
+    return this.#attempts.length
+  }
+
+  /** A call to a provider goes out. */
+  attempt(target: Target): AttemptNote {
+    const note = new AttemptNote(target, this.#now)
+    this.#attempts.push(note)
+    return note
+  }
+
   /** Only the first call counts: whoever learns of the end first has seen the true one. */
   settle(outcome: Outcome, errorCode?: ErrorCode): void {
     if (this.#settled) return
     this.#settled = true
     const now = this.#now()
-    const { requestId, tenantId, keyId, routeId, stream, cache, tier, usage, upstreamStartedMs } = this
+    const { requestId, tenantId, keyId, routeId, stream, cache, tier, usage } = this
+    const firstMs = this.#attempts[0]?.startedAtMs
     this.#record({
       requestId,
       outcome,
@@ -73,8 +150,9 @@ export class Settlement {
       tier,
       receivedAtMs: this.#receivedAtMs,
       totalMs: now - this.#receivedAtMs,
-      upstreamMs: upstreamStartedMs === undefined ? undefined : now - upstreamStartedMs,
+      upstreamMs: firstMs === undefined ? undefined : now - firstMs,
       usage,
+      attempts: this.#attempts.map((note) => note.record),
     })
   }
 }

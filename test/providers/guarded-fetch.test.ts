@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { developmentPolicy, guardedFetch, productionPolicy } from '../../src/providers/address-policy.ts'
-import type { Fetch } from '../../src/providers/openai.ts'
+import type { Fetch } from '../../src/providers/fetch.ts'
 import { BAD, hostileUrls, ipv4Number, notations, refusalOf } from '../support/addresses.ts'
 import { describeWith, hasShared } from '../support/require.ts'
 

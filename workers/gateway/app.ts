@@ -36,6 +36,7 @@ app.onError((thrown, c) => {
   }
   const headers: Record<string, string> = { 'x-request-id': requestId }
   if (error.retryAfterSeconds !== undefined) headers['retry-after'] = String(error.retryAfterSeconds)
+  if (!error.mayRetry) headers['x-should-retry'] = 'false'
   if (error.status === 401) headers['www-authenticate'] = 'Bearer'
   return c.json(error.toBody(requestId), error.status as 500, headers)
 })

@@ -17,8 +17,10 @@ export interface Env {
   readonly UPSTASH_REDIS_REST_URL?: string
   readonly UPSTASH_REDIS_REST_TOKEN?: string
 
+  /** Here and below: one key, or several separated by commas, which then share the load. */
   readonly OPENAI_API_KEY?: string
   readonly ANTHROPIC_API_KEY?: string
+  readonly GEMINI_API_KEY?: string
   readonly OLLAMA_BASE_URL?: string
   readonly SIMULATED_PROVIDER_URL?: string
 
@@ -28,6 +30,10 @@ export interface Env {
   readonly CACHE_MEMORY_ENTRIES?: string
   readonly UPSTREAM_TIMEOUT_MS?: string
   readonly UPSTREAM_IDLE_MS?: string
+  readonly UPSTREAM_CONNECT_MS?: string
+  readonly UPSTREAM_FIRST_TOKEN_MS?: string
+  /** After so long without an answer a second model is asked beside the first; unset = never. */
+  readonly HEDGE_AFTER_MS?: string
 }
 
 export const MIN_SECRET_LENGTH = 32
@@ -46,12 +52,17 @@ export function requireSecret(env: Env, name: SecretName, minLength = 1): string
   )
 }
 
+type NumberName =
+  | 'MAX_BODY_BYTES'
+  | 'CACHE_MEMORY_ENTRIES'
+  | 'UPSTREAM_TIMEOUT_MS'
+  | 'UPSTREAM_IDLE_MS'
+  | 'UPSTREAM_CONNECT_MS'
+  | 'UPSTREAM_FIRST_TOKEN_MS'
+  | 'HEDGE_AFTER_MS'
+
 /** A whole number of at least 1 from the configuration. */
-export function positiveInteger(
-  env: Env,
-  name: 'MAX_BODY_BYTES' | 'CACHE_MEMORY_ENTRIES' | 'UPSTREAM_TIMEOUT_MS' | 'UPSTREAM_IDLE_MS',
-  fallback: number,
-): number {
+export function positiveInteger(env: Env, name: NumberName, fallback: number): number {
   const value = env[name]
   if (value === undefined || value === '') return fallback
   if (/^[1-9]\d{0,11}$/.test(value)) return Number(value)

@@ -1,0 +1,102 @@
+import { Breaker } from '../core/breaker.ts'
+import { Lru } from '../core/lru.ts'
+import { FAILURES, type FailureKind } from '../providers/failures.ts'
+import type { Target } from './provider.ts'
+
+/** What is remembered of one provider's address, one key, or one model. */
+interface Record {
+  readonly breaker: Breaker
+  /** Left alone until then, because it said so (`Retry-After`). */
+  closedUntilMs: number
+}
+
+/** Weight of the newest observation in a decayed average. */
+const NEWEST = 0.2
+const MAX_RECORDS = 5_000
+/** Longer than a store's: a provider in trouble is not back within a second. */
+const BREAKER = { openMs: 5_000, maxOpenMs: 30_000 }
+
+const WELL_THOUGH_FAILED = {
+  provider: [],
+  key: ['provider'],
+  model: ['provider', 'key'],
+  nobody: ['provider', 'key', 'model'],
+} as const
+
+/**
+ * How providers, keys and models do, seen from this isolate. Each has a breaker of its own: a key that is
+ * refused closes no provider, and a model that is gone closes no key. Values only.
+ */
+export class HealthBook {
+  readonly #records = new Lru<Record>({ maxEntries: MAX_RECORDS, maxBytes: MAX_RECORDS, ownerShare: 1 })
+  readonly #latencies = new Lru<{ ms: number }>({
+    maxEntries: MAX_RECORDS,
+    maxBytes: MAX_RECORDS,
+    ownerShare: 1,
+  })
+
+  /** Whether a request may go there, without taking anybody's place. */
+  available(target: Target, nowMs: number): boolean {
+    if (this.#records.size === 0) return true
+    return this.#of(target).every(
+      ({ closedUntilMs, breaker }) => closedUntilMs <= nowMs && breaker.mayAllow(nowMs),
+    )
+  }
+
+  /** As `available`, and it takes the place of a probe where one is due: the call must then be made. */
+  admit(target: Target, nowMs: number): boolean {
+    if (!this.available(target, nowMs)) return false
+    for (const { breaker } of this.#of(target)) breaker.allows(nowMs)
+    return true
+  }
+
+  succeeded(target: Target): void {
+    if (this.#records.size === 0) return
+    for (const { breaker } of this.#of(target)) breaker.success()
+  }
+
+  failed(target: Target, kind: FailureKind, nowMs: number, retryAfterMs?: number): void {
+    const { blames } = FAILURES[kind]
+    // Whoever refuses because of the key or the model has answered, and is well.
+    for (const well of WELL_THOUGH_FAILED[blames]) this.#records.get(target.marks[well])?.breaker.success()
+    if (blames === 'nobody') return
+    const blamed = this.#record(target.marks[blames])
+    if (retryAfterMs !== undefined)
+      blamed.closedUntilMs = Math.max(blamed.closedUntilMs, nowMs + retryAfterMs)
+    // A limit on speed is no defect: the time it names is all there is to keep to.
+    if (kind === 'rate_limited') blamed.breaker.success()
+    else blamed.breaker.failure(nowMs)
+  }
+
+  /** Until the answer began. */
+  observeLatency(routeId: string, ms: number): void {
+    const known = this.#latencies.get(routeId)
+    if (known) known.ms += (ms - known.ms) * NEWEST
+    else this.#latencies.set(routeId, { ms }, 1, '')
+  }
+
+  /** Decayed average until an answer began; undefined while nothing is known. */
+  latencyMs(routeId: string): number | undefined {
+    return this.#latencies.get(routeId)?.ms
+  }
+
+  /** When the target opens again, as far as it said so. */
+  closedUntilMs(target: Target): number {
+    return Math.max(0, ...this.#of(target).map(({ closedUntilMs }) => closedUntilMs))
+  }
+
+  /** What is remembered of it: nothing of what has never failed. */
+  #of({ marks }: Target): Record[] {
+    const { provider, key, model } = marks
+    return [provider, key, model].flatMap((mark) => this.#records.get(mark) ?? [])
+  }
+
+  #record(mark: string): Record {
+    let record = this.#records.get(mark)
+    if (!record) {
+      record = { breaker: new Breaker(BREAKER), closedUntilMs: 0 }
+      this.#records.set(mark, record, 1, '')
+    }
+    return record
+  }
+}

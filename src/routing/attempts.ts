@@ -1,0 +1,191 @@
+import { type Clock, Watch } from '../core/clock.ts'
+import { GatewayError, toGatewayError } from '../core/errors.ts'
+import type { HealthBook } from '../models/health.ts'
+import type { Target } from '../models/provider.ts'
+import { FAILURES, UpstreamError } from '../providers/failures.ts'
+import { type AttemptServices, type Begun, begin } from './attempt.ts'
+import type { ChatRequest } from './chat-request.ts'
+import type { RetryBudget } from './retry-budget.ts'
+import type { AttemptNote, Settlement } from './settlement.ts'
+
+export interface AttemptsServices extends AttemptServices {
+  readonly health: HealthBook
+  readonly retries: RetryBudget
+  /** Uniform in [0, 1). */
+  readonly random: () => number
+  /** After so long without an answer a second model is asked beside the first; undefined = never. */
+  readonly hedgeAfterMs: number | undefined
+}
+
+export interface AttemptsCall {
+  /** Best first, at least one. */
+  readonly targets: readonly Target[]
+  readonly request: ChatRequest
+  readonly watch: Watch
+  /** Fires when the caller leaves. */
+  readonly left: AbortSignal
+  readonly settlement: Settlement
+}
+
+/** An answer that has begun, and whose it is. */
+export interface Answering {
+  readonly begun: Begun
+  readonly note: AttemptNote
+}
+
+/** Calls for one request at most, whatever stands on the list. */
+const MAX_ATTEMPTS = 4
+/** Repeats to one target at most. */
+const MAX_REPEATS = 2
+/** Bound of the wait before the first repeat; doubled with each. */
+const BACKOFF_MS = 500
+/** A provider that asks for a longer wait is not waited for. */
+const MAX_WAIT_MS = 5_000
+
+/**
+ * Asks one target after the other until one begins to answer. A target that may have accepted the request is never
+ * asked again; one that turned it away unprocessed is, where no other is left, under the retry budget and not before
+ * the time it named.
+ * @throws GatewayError the first failure that every other target would repeat, otherwise the last
+ */
+export async function firstAnswer(services: AttemptsServices, call: AttemptsCall): Promise<Answering> {
+  const { clock, health, retries } = services
+  const open = call.targets.filter((target) => health.available(target, clock.now()))
+  const isAlone = open.length === 1
+  retries.earn()
+  let failed: GatewayError | undefined
+  let attempts = 0
+  let index = 0
+  const keepTrying = (cause: unknown): GatewayError => {
+    failed = toGatewayError(cause)
+    if (call.left.aborted || nextOf(failed) === 'none') throw failed
+    return failed
+  }
+
+  const [first, second] = open
+  if (first && second && services.hedgeAfterMs !== undefined && health.admit(first, clock.now())) {
+    try {
+      return await hedged(services, call, first, second, services.hedgeAfterMs)
+    } catch (cause) {
+      keepTrying(cause)
+      // Whether or not the second was asked: it is not asked twice.
+      attempts = index = call.settlement.attempted
+    }
+  }
+  for (; index < open.length; index++) {
+    const target = open[index] as Target
+    for (let repeats = 0; attempts < MAX_ATTEMPTS && health.admit(target, clock.now()); repeats++) {
+      attempts += 1
+      try {
+        return await start(services, call, target, isAlone).answering
+      } catch (cause) {
+        const turnedAway = keepTrying(cause)
+        if (index < open.length - 1 || nextOf(turnedAway) !== 'same' || repeats >= MAX_REPEATS) break
+        const waitMs = waitBefore(repeats, turnedAway, services.random)
+        if (waitMs === undefined || !retries.take()) break
+        await pause(clock, waitMs)
+        if (call.left.aborted) throw turnedAway
+      }
+    }
+  }
+  throw failed ?? unavailable(services, call.targets)
+}
+
+interface Running {
+  readonly note: AttemptNote
+  readonly answering: Promise<Answering>
+  /** Ends it, as the one that came second. */
+  abandon(): void
+}
+
+/** One attempt; what becomes of it is told to the settlement and to the book of health. */
+function start(
+  services: AttemptsServices,
+  call: AttemptsCall,
+  target: Target,
+  isAlone: boolean,
+  watch: Watch = call.watch,
+): Running {
+  const { clock, health } = services
+  const { request, left, settlement } = call
+  const note = settlement.attempt(target)
+  // Where no other target can follow, what nobody waits for any more ends with the request itself.
+  const line = isAlone ? undefined : new AbortController()
+  const hangUp = () => line?.abort()
+  if (line) left.addEventListener('abort', hangUp, { once: true })
+  const attempt = { target, request, requestId: settlement.requestId, watch, signal: line?.signal ?? left }
+  const answering = begin(services, attempt).then(
+    (begun) => {
+      health.observeLatency(target.route.id, clock.now() - note.startedAtMs)
+      if (begun.kind === 'json') health.succeeded(target)
+      return { begun, note }
+    },
+    (cause) => {
+      hangUp()
+      if (left.aborted) note.end('cancelled')
+      else note.fail(cause)
+      if (cause instanceof UpstreamError && !left.aborted && note.record.result === 'failed')
+        health.failed(target, cause.kind, clock.now(), cause.retryAfterMs)
+      throw cause
+    },
+  )
+  const abandon = () => {
+    note.end('abandoned')
+    hangUp()
+  }
+  return { note, answering, abandon }
+}
+
+/** Asks a second target too where the first is slow: the first answer counts, the other call is ended. */
+async function hedged(
+  services: AttemptsServices,
+  call: AttemptsCall,
+  first: Target,
+  second: Target,
+  afterMs: number,
+): Promise<Answering> {
+  const { clock, health, retries } = services
+  // Their waits overlap, so each has a watch of its own.
+  const watches = [new Watch(clock), new Watch(clock)] as const
+  const one = start(services, call, first, false, watches[0])
+  const over = one.answering.then(
+    () => true,
+    () => true,
+  )
+  try {
+    const isOver = await Promise.race([over, pause(clock, afterMs)])
+    if (isOver || !health.admit(second, clock.now()) || !retries.take()) return await one.answering
+    const other = start(services, call, second, false, watches[1])
+    const winner = await Promise.any([one.answering, other.answering])
+    ;(winner.note === one.note ? other : one).abandon()
+    return winner
+  } catch (cause) {
+    throw cause instanceof AggregateError ? cause.errors.at(-1) : cause
+  } finally {
+    for (const watch of watches) watch.stop()
+  }
+}
+
+const nextOf = (failed: GatewayError): 'same' | 'other' | 'none' =>
+  failed instanceof UpstreamError ? FAILURES[failed.kind].next : 'other'
+
+/** Full jitter, and never before the time that was named; undefined when that is too long. */
+function waitBefore(repeats: number, failed: GatewayError, random: () => number): number | undefined {
+  const named = failed instanceof UpstreamError ? (failed.retryAfterMs ?? 0) : 0
+  if (named > MAX_WAIT_MS) return undefined
+  return named + random() * BACKOFF_MS * 2 ** repeats
+}
+
+const pause = (clock: Clock, ms: number): Promise<undefined> =>
+  new Promise((resolve) => clock.after(ms, () => resolve(undefined)))
+
+/** Every target is being left alone after failures. */
+function unavailable({ clock, health }: AttemptsServices, targets: readonly Target[]): GatewayError {
+  const opensMs = Math.min(...targets.map((target) => health.closedUntilMs(target))) - clock.now()
+  return new GatewayError(
+    'model_unavailable',
+    'Every model that could answer has failed lately and is being left alone for a while.',
+    'Try again after the time given in Retry-After, or choose another model.',
+    { retryAfterSeconds: Math.max(1, Math.ceil(opensMs / 1_000)) },
+  )
+}
