@@ -80,12 +80,8 @@ describe.each(WIRE_FORMATS)('%s', (format) => {
             choice.delta.reasoning_content ||
             choice.delta.tool_calls,
         )
-        if (substance) expect(stream.begun, name).toBe(true)
-        else if (!stream.begun) expect(stream.begun, name).toBe(false)
-        if (stream.begun) {
-          expect(substance, `${name}: begun by ${event.raw}`).toBe(true)
-          break
-        }
+        expect(stream.begun, `${name}: ${event.raw}`).toBe(substance)
+        if (stream.begun) break
       }
     }
   })

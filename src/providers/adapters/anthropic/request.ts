@@ -68,7 +68,9 @@ export function messagesRequest(chat: JsonObject, model: string): JsonObject {
     ...(user && { metadata: { user_id: user } }),
     ...tools(chat),
     ...thinking(chat, wish),
-    ...rename(chat, { top_p: 'top_p', top_k: 'top_k', stream: 'stream', cache_control: 'cache_control' }),
+    // 1 is no choice at all, and newer models take no choice beside temperature.
+    ...(typeof chat.top_p === 'number' && chat.top_p < 1 && { top_p: chat.top_p }),
+    ...rename(chat, { top_k: 'top_k', stream: 'stream', cache_control: 'cache_control' }),
   }
 }
 
