@@ -88,6 +88,13 @@ describe('anthropic', () => {
     expect(system.map(({ text }) => text)).toEqual([expect.stringContaining('JSON object')])
   })
 
+  it('keeps the marks of what to cache', () => {
+    const cache_control = { type: 'ephemeral' }
+    const content = [{ type: 'text', text: 'Long.', cache_control }]
+    const asked = body({ messages: [{ role: 'system', content }, user], cache_control })
+    expect([asked.system, asked.cache_control]).toEqual([content, cache_control])
+  })
+
   it('names an image by its address', () => {
     const url = 'https://x.example/a.png'
     const { messages } = body({

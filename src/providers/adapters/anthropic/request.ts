@@ -77,7 +77,7 @@ export function messagesRequest(chat: JsonObject, model: string): JsonObject {
 function systemBlocks({ parts }: Turn): JsonObject[] {
   return parts.map((part) => {
     if (part.kind === 'image') throw unsupported(part.param)
-    return { type: 'text', text: part.text }
+    return block(part)
   })
 }
 
@@ -106,10 +106,12 @@ function contentOf({ role, parts, calls, thoughts, callId }: Turn): JsonObject[]
   ]
 }
 
-const block = (part: Part): JsonObject =>
-  part.kind === 'text'
+const block = (part: Part): JsonObject => ({
+  ...(part.kind === 'text'
     ? { type: 'text', text: part.text }
-    : { type: 'image', source: source(part.image, part.param) }
+    : { type: 'image', source: source(part.image, part.param) }),
+  ...(part.cacheControl && { cache_control: part.cacheControl }),
+})
 
 function source(image: Image, param: string): JsonObject {
   if (image.kind === 'address') return { type: 'url', url: image.url }
