@@ -168,6 +168,33 @@ describe('anthropic', () => {
     })
   })
 
+  it('holds no endless thought, but passes it on', () => {
+    const thinking = 'x'.repeat(400_000)
+    const delta = { type: 'content_block_delta', index: 0, delta: { type: 'thinking_delta', thinking } }
+    const text = translate(
+      'anthropic',
+      events(
+        {
+          type: 'content_block_start',
+          index: 0,
+          content_block: { type: 'thinking', thinking: '', signature: 's' },
+        },
+        ...[delta, delta, delta],
+        { type: 'content_block_stop', index: 0 },
+      ),
+    )
+    expect(text.split(thinking)).toHaveLength(4)
+    expect(text).not.toContain('thinking_blocks')
+  })
+
+  it('takes a piece of a block that is not open for no part of an answer', () => {
+    const piece = { type: 'content_block_delta', index: 1, delta: { type: 'text_delta', text: 'x' } }
+    const stream = anthropic.stream(context)
+    const start = { type: 'content_block_start', index: 0, content_block: { type: 'text', text: '' } }
+    const take = (data: JsonValue) => stream.take({ raw: '', data: JSON.stringify(data) })
+    expect([take(start), take(piece)]).toEqual(['', undefined])
+  })
+
   it('keeps what runs at the provider to itself', () => {
     const text = events(
       {
