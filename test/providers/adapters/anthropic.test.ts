@@ -1,38 +1,21 @@
 import { describe, expect, it } from 'vitest'
-import type { JsonObject, JsonValue } from '../../src/core/json.ts'
-import { adapterFor } from '../../src/providers/adapters.ts'
+import type { JsonObject, JsonValue } from '../../../src/core/json.ts'
+import { adapterFor } from '../../../src/providers/adapters.ts'
 import {
   chats,
   context,
   dataOf,
   eventText,
-  expected,
   fixture,
   sayings,
   streamText,
   translate,
-} from '../support/provider-fixtures.ts'
+} from '../../support/provider-fixtures.ts'
 
 const user = { role: 'user', content: 'Hello' }
 type Body = Record<string, JsonValue>
 const events = (...list: JsonValue[]) => list.map((data) => eventText({ data })).join('')
 const chunks = (text: string) => dataOf(text).map((data) => (data === '[DONE]' ? data : JSON.parse(data)))
-
-describe('openai', () => {
-  const openai = adapterFor('openai')
-
-  it('passes answers and streams on to the letter', () => {
-    const answer = ` ${JSON.stringify(fixture('openai', 'plain').answer, null, 3)}\n`
-    expect(openai.answer(answer, context)?.body).toBe(answer)
-    const stream = `: hi\r\n\r\n${streamText(fixture('openai', 'tools')).replaceAll('\n\n', '\r\n\r\n')}x`
-    expect(translate('openai', stream)).toBe(stream.slice(0, -1))
-  })
-
-  it('sends what it does not know as it came, under the name of the model', () => {
-    const { body } = openai.request({ model: 'auto', messages: [user], odd: { a: [1] } }, 'gpt-x')
-    expect(JSON.parse(body)).toEqual({ model: 'gpt-x', messages: [user], odd: { a: [1] } })
-  })
-})
 
 describe('anthropic', () => {
   const anthropic = adapterFor('anthropic')
@@ -215,152 +198,5 @@ describe('anthropic', () => {
       includeUsage: false,
     })
     expect(text).not.toContain('usage')
-  })
-})
-
-describe('gemini', () => {
-  const gemini = adapterFor('gemini')
-  const body = (chat: JsonObject, model = 'gemini-x'): Body =>
-    JSON.parse(gemini.request({ messages: [user], ...chat }, model).body)
-  const answer = fixture('gemini', 'plain').answer as JsonObject
-  const candidate = (answer.candidates as JsonObject[])[0] as JsonObject
-
-  it('asks for a stream by its address', () => {
-    const path = (stream: boolean, model: string) => gemini.request({ messages: [user], stream }, model).path
-    expect(path(true, 'gemini-x')).toBe('/models/gemini-x:streamGenerateContent?alt=sse')
-    expect(path(false, 'tunedModels/x')).toBe('/tunedModels/x:generateContent')
-    expect(gemini.authorize('k')).toEqual({ 'x-goog-api-key': 'k' })
-  })
-
-  it.each<[JsonObject, Body]>([
-    [
-      { n: 3, seed: 7, top_k: 2 },
-      { candidateCount: 3, seed: 7, topK: 2 },
-    ],
-    [
-      { presence_penalty: 1, frequency_penalty: -1 },
-      { presencePenalty: 1, frequencyPenalty: -1 },
-    ],
-    [{ response_format: { type: 'json_object' } }, { responseMimeType: 'application/json' }],
-    [{ reasoning_effort: 'none' }, { thinkingConfig: { thinkingBudget: 0 } }],
-    [{ thinking_config: { thinkingLevel: 'low' } }, { thinkingConfig: { thinkingLevel: 'low' } }],
-  ])('says %j', (asked, config) => expect(body(asked).generationConfig).toEqual(config))
-
-  it('gives out the signature of a call and takes it back', () => {
-    const tools = JSON.stringify(fixture('gemini', 'tools').answer)
-    const { message } = JSON.parse(gemini.answer(tools, context)?.body ?? '').choices[0]
-    const ids = message.tool_calls.map(({ id }: { id: string }) => id)
-    expect(ids).toEqual(['fc_a', 'call_2b3c7def8123456789abcdef_0'])
-    expect(gemini.answer(tools, context)?.body, 'the same each time').toBe(
-      gemini.answer(tools, context)?.body,
-    )
-    const results = ids.map((id: string) => ({ role: 'tool', tool_call_id: id, content: 'ok' }))
-    const { contents } = body({ messages: [user, message, ...results] })
-    const [, called, answered] = contents as { parts: JsonObject[] }[]
-    expect(called?.parts.map((part) => part.thoughtSignature)).toEqual(['c2ln', undefined])
-    expect(answered?.parts.map((part) => (part.functionResponse as JsonObject).name)).toEqual([
-      'get_weather',
-      'get_time',
-    ])
-  })
-
-  it('stands in for a lost signature only where one is demanded', () => {
-    const messages = chats['tool-result']?.messages ?? []
-    expect(JSON.stringify(body({ messages }, 'gemini-2.5-pro'))).not.toContain('thoughtSignature')
-    expect(JSON.stringify(body({ messages }, 'gemini-3-pro'))).toContain('thoughtSignature')
-  })
-
-  it('finds the function of the latest call when ids repeat, and refuses an answer to none', () => {
-    const call = (name: string) => ({
-      role: 'assistant',
-      tool_calls: [{ id: 'same', type: 'function', function: { name, arguments: '{}' } }],
-    })
-    const result = { role: 'tool', tool_call_id: 'same', content: 'x' }
-    const { contents } = body({ messages: [user, call('one'), result, call('two'), result] })
-    expect(JSON.stringify(contents).match(/"functionResponse":\{"id":"same","name":"(\w+)"/g)).toEqual([
-      '"functionResponse":{"id":"same","name":"one"',
-      '"functionResponse":{"id":"same","name":"two"',
-    ])
-    expect(() => body({ messages: [user, result] })).toThrow(/tool_call_id/)
-  })
-
-  it.each([
-    ['STOP', 'stop'],
-    ['MAX_TOKENS', 'length'],
-    ['SAFETY', 'content_filter'],
-    ['RECITATION', 'content_filter'],
-    ['BLOCKLIST', 'content_filter'],
-    ['PROHIBITED_CONTENT', 'content_filter'],
-    ['SPII', 'content_filter'],
-    ['MALFORMED_FUNCTION_CALL', undefined],
-    ['UNEXPECTED_TOOL_CALL', undefined],
-    ['OTHER', undefined],
-    ['constructor', undefined],
-    [undefined, undefined],
-  ])('ends: %s is %s', (finishReason, finish) => {
-    const text = JSON.stringify({ ...answer, candidates: [{ ...candidate, finishReason }] })
-    const completion = gemini.answer(text, context)
-    expect(completion && sayings(completion.body)[0]?.finish).toBe(finish)
-    const stream = gemini.stream(context)
-    const out = stream.take({ raw: `data: ${text}\n\n`, data: text })
-    expect(stream.done).toBe(finish !== undefined)
-    if (finishReason && !finish) expect(out).toBeUndefined()
-  })
-
-  it('gives every candidate its choice, and waits for the last', () => {
-    const second = { ...candidate, index: 1 }
-    const two = gemini.answer(JSON.stringify({ ...answer, candidates: [candidate, second] }), context)
-    expect(sayings(two?.body ?? '')).toHaveLength(2)
-    const stream = gemini.stream(context)
-    const open = { index: 1, content: { parts: [{ text: 'x' }] } }
-    const take = (candidates: JsonValue) => {
-      const data = JSON.stringify({ candidates })
-      stream.take({ raw: `data: ${data}\n\n`, data })
-      return stream.done
-    }
-    expect([take([candidate, open]), take([second])]).toEqual([false, true])
-  })
-
-  it('takes a blocked prompt in a stream for a refusal', () => {
-    const blocked = fixture('gemini', 'refusal').answer as JsonObject
-    const stream = gemini.stream(context)
-    const out = stream.take({ raw: '', data: JSON.stringify(blocked) }) ?? ''
-    expect([stream.done, stream.verdict.refused]).toEqual([true, true])
-    expect(chunks(out)[0].choices[0].finish_reason).toBe('content_filter')
-  })
-})
-
-describe('workers-ai', () => {
-  const ai = adapterFor('workers-ai')
-
-  it('opens what the REST API wraps', () => {
-    const { answer } = fixture('workers-ai', 'wrapped')
-    const completion = ai.answer(JSON.stringify(answer), context)
-    const { message, finish, usage } = expected.plain as (typeof expected)[string]
-    expect(sayings(completion?.body ?? '')).toEqual([{ message, finish }])
-    expect(completion?.verdict.usage).toEqual(usage)
-    for (const failed of [{ success: false }, { errors: [{ code: 1 }] }])
-      expect(ai.answer(JSON.stringify({ ...answer, ...failed }), context)).toBeUndefined()
-  })
-
-  it('leaves an answer of our own format as it is, and completes one that lacks its frame', () => {
-    const whole = JSON.stringify(fixture('workers-ai', 'refusal').answer)
-    expect(ai.answer(whole, context)?.body).toBe(whole)
-    const { choices } = fixture('workers-ai', 'thinking').answer as JsonObject
-    const body = JSON.parse(ai.answer(JSON.stringify({ choices }), context)?.body ?? '')
-    expect(body).toMatchObject({ id: `chatcmpl-${context.requestId}`, object: 'chat.completion', choices })
-  })
-
-  it('takes an end without any part for no answer', () => {
-    const stream = ai.stream(context)
-    expect(stream.take({ raw: 'data: [DONE]\n\n', data: '[DONE]' })).toBeUndefined()
-    expect(stream.done).toBe(false)
-  })
-
-  it('keeps a last count beside chunks of our own format to itself', () => {
-    const [role, text, end] = fixture('workers-ai', 'length').events?.map(eventText) ?? []
-    const usage = { prompt_tokens: 1, completion_tokens: 2 }
-    const stream = `${role}${text}${end}${events({ response: '', usage }, '[DONE]')}`
-    expect(translate('workers-ai', stream)).toBe(`${role}${text}${end}data: [DONE]\n\n`)
   })
 })
