@@ -88,7 +88,7 @@ export class StreamJudge {
     const index = typeof choice.index === 'number' ? choice.index : 0
     const finished = typeof choice.finish_reason === 'string'
     this.#choices.set(index, finished || this.#choices.get(index) === true)
-    if (finished || saysSomething(choice.delta)) this.#begun = true
+    this.#begun ||= finished || saysSomething(choice.delta)
     if (choice.finish_reason === 'content_filter' || hasRefusal(choice.delta)) this.#refused = true
   }
 }

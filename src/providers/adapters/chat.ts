@@ -6,10 +6,14 @@ export type Image =
   | { readonly kind: 'inline'; readonly mediaType: string; readonly base64: string }
   | { readonly kind: 'address'; readonly url: string }
 
-export type Part =
+export type Part = (
   | { readonly kind: 'text'; readonly text: string }
   /** `param`: where it stands in the request. */
   | { readonly kind: 'image'; readonly image: Image; readonly param: string }
+) & {
+  /** Anthropic's mark for what is worth caching up to here. */
+  readonly cacheControl?: JsonObject | undefined
+}
 
 export interface Call {
   readonly id: string
@@ -63,12 +67,14 @@ function readParts(message: JsonObject, param: string): Part[] {
 }
 
 function readPart(part: JsonObject, param: string): Part {
-  if (part.type === 'text') return { kind: 'text', text: textOf(part.text) }
+  const cacheControl = isObject(part.cache_control) ? part.cache_control : undefined
+  if (part.type === 'text') return { kind: 'text', text: textOf(part.text), cacheControl }
   if (part.type === 'refusal') return { kind: 'text', text: textOf(part.refusal) }
   if (part.type !== 'image_url') throw unsupported(`${param}.type`)
   const { image_url } = part
   const url = textOf(isObject(image_url) ? image_url.url : image_url)
-  return { kind: 'image', image: readImage(url, `${param}.image_url`), param: `${param}.image_url` }
+  const at = `${param}.image_url`
+  return { kind: 'image', image: readImage(url, at), param: at, cacheControl }
 }
 
 const DATA_URL = /^data:([a-z]+\/[a-z0-9.+-]+);base64,/i

@@ -24,7 +24,8 @@ const FIELDS: Readonly<Record<string, string>> = {
 }
 
 /**
- * Anthropic's Messages API.
+ * Anthropic's Messages API, in the version that still has temperature, top_p and top_k: 2026-10-21 refuses
+ * them whatever they say.
  * @see https://platform.claude.com/docs/en/api/messages
  */
 export const anthropic: Adapter = {
@@ -47,7 +48,7 @@ export const anthropic: Adapter = {
       text,
       (body) => {
         const error = objectOf(body.error)
-        const field = /^([a-z_]{1,32})[.:]/.exec(textOf(error.message).slice(0, 40))?.[1] ?? ''
+        const field = /^`?([a-z_]{1,32})[.:`]/.exec(textOf(error.message).slice(0, 40))?.[1] ?? ''
         return {
           message: error.message,
           codes: [error.type],

@@ -68,14 +68,16 @@ export function messagesRequest(chat: JsonObject, model: string): JsonObject {
     ...(user && { metadata: { user_id: user } }),
     ...tools(chat),
     ...thinking(chat, wish),
-    ...rename(chat, { top_p: 'top_p', top_k: 'top_k', stream: 'stream', cache_control: 'cache_control' }),
+    // 1 is no choice at all, and newer models take no choice beside temperature.
+    ...(typeof chat.top_p === 'number' && chat.top_p < 1 && { top_p: chat.top_p }),
+    ...rename(chat, { top_k: 'top_k', stream: 'stream', cache_control: 'cache_control' }),
   }
 }
 
 function systemBlocks({ parts }: Turn): JsonObject[] {
   return parts.map((part) => {
     if (part.kind === 'image') throw unsupported(part.param)
-    return { type: 'text', text: part.text }
+    return block(part)
   })
 }
 
@@ -104,10 +106,12 @@ function contentOf({ role, parts, calls, thoughts, callId }: Turn): JsonObject[]
   ]
 }
 
-const block = (part: Part): JsonObject =>
-  part.kind === 'text'
+const block = (part: Part): JsonObject => ({
+  ...(part.kind === 'text'
     ? { type: 'text', text: part.text }
-    : { type: 'image', source: source(part.image, part.param) }
+    : { type: 'image', source: source(part.image, part.param) }),
+  ...(part.cacheControl && { cache_control: part.cacheControl }),
+})
 
 function source(image: Image, param: string): JsonObject {
   if (image.kind === 'address') return { type: 'url', url: image.url }

@@ -15,7 +15,8 @@ type OpenBlock =
 /** Reads the events message_start ... message_stop. */
 export class MessageStream implements StreamTranslator {
   readonly #writer: ChunkWriter
-  readonly #blocks = new Map<number, OpenBlock>()
+  /** Blocks come one after another, so one is all that is held. */
+  #current: { readonly index: number; readonly block: OpenBlock } | undefined
   #usage: JsonObject = {}
   #finished = false
 
@@ -72,32 +73,32 @@ export class MessageStream implements StreamTranslator {
   }
 
   #open(event: JsonObject): string | undefined {
-    const at = indexOf(event.index)
+    const index = indexOf(event.index)
     const block = event.content_block
-    if (at === undefined || !isObject(block)) return undefined
+    if (index === undefined || !isObject(block)) return undefined
     if (block.type === 'tool_use') {
       const call = readCall(block)
       if (!call) return undefined
       const opened = this.#writer.call({ ...call, arguments: '' })
-      this.#blocks.set(at, { kind: 'call', at: opened.at, input: call.arguments, pieces: false })
+      this.#hold(index, { kind: 'call', at: opened.at, input: call.arguments, pieces: false })
       return opened.text
     }
     if (block.type === 'thinking') {
-      this.#blocks.set(at, {
+      this.#hold(index, {
         kind: 'thought',
         text: textOf(block.thinking),
         signature: textOf(block.signature),
       })
       return this.#say('reasoning_content', textOf(block.thinking))
     }
-    this.#blocks.set(at, { kind: 'other' })
+    this.#hold(index, { kind: 'other' })
     const thought = signedThought(block)
     if (thought) return this.#writer.delta({ thinking_blocks: [thought] })
     return block.type === 'text' ? this.#say('content', textOf(block.text)) : ''
   }
 
   #delta(event: JsonObject): string | undefined {
-    const block = this.#blocks.get(indexOf(event.index) ?? -1)
+    const block = this.#blockOf(event)
     const { delta } = event
     if (!block || !isObject(delta)) return undefined
     switch (delta.type) {
@@ -124,15 +125,23 @@ export class MessageStream implements StreamTranslator {
   }
 
   #close(event: JsonObject): string | undefined {
-    const at = indexOf(event.index)
-    if (at === undefined) return undefined
-    const block = this.#blocks.get(at)
-    this.#blocks.delete(at)
+    const block = this.#blockOf(event)
+    if (!block) return undefined
+    this.#current = undefined
     // A call without arguments comes without pieces, and nothing is not JSON.
-    if (block?.kind === 'call' && !block.pieces) return this.#writer.piece(block.at, block.input)
-    if (block?.kind !== 'thought' || block.text === undefined) return ''
+    if (block.kind === 'call' && !block.pieces) return this.#writer.piece(block.at, block.input)
+    if (block.kind !== 'thought' || block.text === undefined) return ''
     const thought = signedThought({ type: 'thinking', thinking: block.text, signature: block.signature })
     return thought ? this.#writer.delta({ thinking_blocks: [thought] }) : ''
+  }
+
+  #hold(index: number, block: OpenBlock): void {
+    this.#current = { index, block }
+  }
+
+  /** The block that an event belongs to, where it is the one that is open. */
+  #blockOf(event: JsonObject): OpenBlock | undefined {
+    return this.#current?.index === event.index ? this.#current?.block : undefined
   }
 
   #messageDelta(event: JsonObject): string {
