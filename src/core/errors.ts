@@ -38,6 +38,7 @@ export const ERRORS = {
   model_not_found: caller(404, 'not_found_error'),
   not_found: caller(404, 'not_found_error'),
   method_not_allowed: caller(405),
+  unsupported_by_model: caller(400),
   conflict: caller(409),
   not_cached: caller(504),
   misconfigured: gateway(500),

@@ -43,10 +43,16 @@ export class StreamJudge {
   #refused = false
   #usage: Usage | undefined
   #done = false
+  #begun = false
 
   /** Whether `[DONE]` has come. */
   get done(): boolean {
     return this.#done
+  }
+
+  /** Whether anything but the opening of an answer has come. */
+  get begun(): boolean {
+    return this.#begun
   }
 
   get verdict(): Verdict {
@@ -62,6 +68,7 @@ export class StreamJudge {
   take(data: string): boolean {
     if (data === '[DONE]') {
       this.#done = true
+      this.#begun = true
       return true
     }
     let chunk: JsonValue
@@ -81,9 +88,18 @@ export class StreamJudge {
     const index = typeof choice.index === 'number' ? choice.index : 0
     const finished = typeof choice.finish_reason === 'string'
     this.#choices.set(index, finished || this.#choices.get(index) === true)
+    if (finished || saysSomething(choice.delta)) this.#begun = true
     if (choice.finish_reason === 'content_filter' || hasRefusal(choice.delta)) this.#refused = true
   }
 }
+
+/** A role alone, or empty fields, are no part of the answer yet. */
+const saysSomething = (delta: JsonValue | undefined): boolean =>
+  isObject(delta) &&
+  Object.entries(delta).some(
+    ([field, value]) =>
+      field !== 'role' && value !== null && value !== '' && !(Array.isArray(value) && value.length === 0),
+  )
 
 /** Some providers say `"error": null` in a good answer. */
 const isError = (value: JsonObject): boolean => value.error !== undefined && value.error !== null
@@ -98,5 +114,5 @@ function readUsage(usage: JsonValue | undefined): Usage | undefined {
 }
 
 /** A count that can be believed. */
-const count = (value: JsonValue | undefined): number | undefined =>
+export const count = (value: JsonValue | undefined): number | undefined =>
   typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : undefined
