@@ -21,9 +21,10 @@ export interface KeyPlace {
 const FORMAT = 'v2'
 const KID = /^\w{1,32}$/
 const IV_BYTES = 12
-/** A 256-bit key and the 64 bits by which RFC 3394 tells whether it is whole. */
+const DATA_KEY_BYTES = 32
+/** The data key, and the 64 bits by which RFC 3394 tells whether it is whole. */
 const WRAPPED_BYTES = 40
-const DATA_KEY = { name: 'AES-GCM', length: 256 }
+const DATA_KEY = 'AES-GCM'
 
 interface Envelope {
   readonly kid: string
@@ -57,7 +58,8 @@ export class KeyBox {
   }
 
   async seal(place: KeyPlace, apiKey: string): Promise<SealedKey> {
-    const dataKey = await crypto.subtle.generateKey(DATA_KEY, true, ['encrypt'])
+    const bytes = crypto.getRandomValues(new Uint8Array(DATA_KEY_BYTES))
+    const dataKey = await crypto.subtle.importKey('raw', bytes, DATA_KEY, true, ['encrypt'])
     const iv = crypto.getRandomValues(new Uint8Array(IV_BYTES))
     const algorithm = { name: 'AES-GCM', iv, additionalData: boundTo(place) }
     const ciphertext = await crypto.subtle.encrypt(algorithm, dataKey, utf8(apiKey))
@@ -73,7 +75,6 @@ export class KeyBox {
     const kek = await this.#kek(envelope.kid)
     try {
       const iv = fromBase64Url(sealed.iv)
-      if (iv.length !== IV_BYTES) throw new RangeError(`an IV has ${IV_BYTES} bytes`)
       const dataKey = await unwrap(envelope, kek, false)
       const algorithm = { name: 'AES-GCM', iv, additionalData: boundTo(place) }
       const text = await crypto.subtle.decrypt(algorithm, dataKey, fromBase64Url(envelope.ciphertext))
