@@ -46,7 +46,11 @@ export class SupabaseModels implements ModelStore {
         .limit(MAX_PUBLIC)
         .throwOnError(),
     ])
-    const { custom_models: models = [], model_aliases: aliases = [], provider_keys: keys = [] } = own.data ?? {}
+    const {
+      custom_models: models = [],
+      model_aliases: aliases = [],
+      provider_keys: keys = [],
+    } = own.data ?? {}
     const bad: BadRow[] = []
     return {
       models: [
