@@ -28,6 +28,15 @@ export interface Laptop {
 
 const REAL_PROVIDERS = ['OPENAI_API_KEY', 'ANTHROPIC_API_KEY', 'OLLAMA_BASE_URL']
 
+const OLLAMA = '127.0.0.1:11434'
+
+/** What models may be added at beside public https: where Ollama lies by itself, and what is configured here. */
+function loopbackPlaces(urls: readonly (string | undefined)[]): string {
+  const hosts = urls.flatMap((url) => (url && URL.canParse(url) ? [new URL(url)] : []))
+  const local = hosts.filter(({ hostname }) => ['127.0.0.1', 'localhost', '[::1]'].includes(hostname))
+  return [...new Set([OLLAMA, ...local.filter(({ port }) => port !== '').map(({ host }) => host)])].join(',')
+}
+
 /** Starts every part on loopback, the stores side by side. When one cannot start, the others are ended. */
 export async function startLaptop({
   root,
@@ -85,6 +94,8 @@ export async function startLaptop({
       UPSTASH_REDIS_REST_URL: redis.upstash.url,
       UPSTASH_REDIS_REST_TOKEN: secrets.UPSTASH_REDIS_REST_TOKEN,
       ...(provider && { SIMULATED_PROVIDER_URL: provider.url }),
+      KEK_1: secrets.KEK_1,
+      UPSTREAM_LOOPBACK: loopbackPlaces([provider?.url, devVars.OLLAMA_BASE_URL]),
       ...devVars,
       ROOT_KEY: secrets.ROOT_KEY,
       KEY_PEPPER: secrets.KEY_PEPPER,

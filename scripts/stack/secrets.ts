@@ -2,7 +2,14 @@ import { randomBytes } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { OperatorError } from './operator-error.ts'
 
-const OWN = ['ROOT_KEY', 'KEY_PEPPER', 'OPERATOR_TOKEN', 'UPSTASH_REDIS_REST_TOKEN', 'JWT_SECRET'] as const
+const OWN = [
+  'ROOT_KEY',
+  'KEY_PEPPER',
+  'OPERATOR_TOKEN',
+  'UPSTASH_REDIS_REST_TOKEN',
+  'JWT_SECRET',
+  'KEK_1',
+] as const
 const OVERRIDABLE = ['ROOT_KEY', 'KEY_PEPPER', 'OPERATOR_TOKEN'] as const
 const MIN_LENGTH = 32
 

@@ -1,9 +1,7 @@
 import * as z from 'zod/mini'
 import { GatewayError } from '../core/errors.ts'
 import { isObject, type JsonObject, type JsonValue } from '../core/json.ts'
-
-// No code from strings: Workers forbid it, and trying costs start-up time.
-z.config({ jitless: true })
+import { judge } from '../core/schema.ts'
 
 /** More tokens than any model answers with; beyond it a number is a mistake. */
 const MAX_TOKENS = 10_000_000
@@ -65,32 +63,8 @@ export function checkChatRequest(body: JsonValue): ChatRequest {
       'Send an object with "model" and "messages".',
     )
   }
-  const result = schema.safeParse(body)
-  if (result.success) return body as ChatRequest
-  const issue = result.error.issues[0]
-  const param = issue ? path(issue.path) : ''
-  throw new GatewayError('invalid_request', explain(param, issue), tipFor(param), {
-    param: param || undefined,
-  })
-}
-
-function explain(param: string, issue: z.core.$ZodIssue | undefined): string {
-  const what = param ? `The field "${param}"` : 'The body'
-  if (!issue) return `${what} is not valid.`
-  switch (issue.code) {
-    case 'invalid_type':
-      return issue.input === undefined ? `${what} is missing.` : `${what} must be of type ${issue.expected}.`
-    case 'too_small':
-      return `${what} is too small or too short: at least ${issue.minimum}.`
-    case 'too_big':
-      return `${what} is too large or too long: at most ${issue.maximum}.`
-    case 'invalid_value':
-      return `${what} must be one of ${issue.values.map((value) => JSON.stringify(value)).join(', ')}.`
-    case 'invalid_union':
-      return `${what} has a type that is not supported here.`
-    default:
-      return `${what} is not valid.`
-  }
+  judge(schema, body, tipFor)
+  return body as ChatRequest
 }
 
 const TIPS: Readonly<Record<string, string>> = {
@@ -105,10 +79,3 @@ const tipFor = (param: string): string =>
   (param
     ? `Correct "${param}" or leave it out; see the OpenAI chat completions reference.`
     : (TIPS.messages as string))
-
-/** `['messages', 0, 'role']` -> `messages[0].role`, bounded: the names may be the caller's own. */
-function path(parts: readonly PropertyKey[]): string {
-  let text = ''
-  for (const part of parts) text += typeof part === 'number' ? `[${part}]` : `${text && '.'}${String(part)}`
-  return text.slice(0, 200)
-}

@@ -121,6 +121,16 @@ export class SupabaseDirectory implements KeyDirectory {
     return data ? { tenantId: data.tenant_id, digest: data.digest, revokedAt: data.revoked_at } : undefined
   }
 
+  async tenantNamed(name: string): Promise<Tenant | undefined> {
+    const { data } = await this.#connect()
+      .from('tenants')
+      .select()
+      .eq('name', name)
+      .maybeSingle<TenantRow>()
+      .throwOnError()
+    return data ? toTenant(data) : undefined
+  }
+
   async #tenant(name: string, plan: Plan | undefined): Promise<Tenant> {
     const connection = this.#connect()
     if (plan !== undefined) {
@@ -137,14 +147,9 @@ export class SupabaseDirectory implements KeyDirectory {
       .from('tenants')
       .upsert({ name }, { onConflict: 'name', ignoreDuplicates: true })
       .throwOnError()
-    const { data } = await connection
-      .from('tenants')
-      .select()
-      .eq('name', name)
-      .maybeSingle<TenantRow>()
-      .throwOnError()
-    if (!data) throw new GatewayError('store_unavailable', 'The tenant could not be made.', 'Try again.')
-    return toTenant(data)
+    const made = await this.tenantNamed(name)
+    if (!made) throw new GatewayError('store_unavailable', 'The tenant could not be made.', 'Try again.')
+    return made
   }
 }
 

@@ -5,6 +5,8 @@ export const PLANS: readonly Plan[] = ['free', 'paid']
 /** What of a tenant's answers may be kept: all of them, only those asked for at temperature 0, or none. */
 export type CachePolicy = 'all' | 'deterministic' | 'none'
 
+export const TENANT_NAME = /^[a-z0-9][a-z0-9_-]{0,62}$/
+
 export interface Tenant {
   readonly id: string
   readonly name: string

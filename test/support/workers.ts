@@ -19,6 +19,10 @@ export interface Stack {
   close(): Promise<void>
 }
 
+/** A key encryption key as an operator would draw it, the same at each run. */
+export const kek = (seed: number): string =>
+  Buffer.from(Array.from({ length: 32 }, (_, i) => (i * 11 + seed * 37) & 255)).toString('base64url')
+
 /** Every worker in workerd, on real stores, with the simulated provider behind them. */
 export async function startStack(vars: Record<string, string> = {}): Promise<Stack> {
   const [supabase, redis, provider] = await Promise.all([
@@ -35,6 +39,8 @@ export async function startStack(vars: Record<string, string> = {}): Promise<Sta
       SIMULATED_PROVIDER_URL: provider.url,
       ROOT_KEY: 'r'.repeat(43).replace(/.$/, 'o'),
       KEY_PEPPER: 'k'.repeat(43),
+      KEK_1: kek(1),
+      UPSTREAM_LOOPBACK: new URL(provider.url).host,
       OPERATOR_TOKEN,
       // What stands in a developer's own .dev.vars must not reach a test.
       OPENAI_API_KEY: '',

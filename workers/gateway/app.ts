@@ -5,9 +5,13 @@ import { withCors } from './cors.ts'
 import type { Env } from './env.ts'
 import { admin } from './routes/admin.ts'
 import { chat } from './routes/chat.ts'
+import { customModels } from './routes/custom-models.ts'
 import { health } from './routes/health.ts'
 import { home } from './routes/home.ts'
+import { keyRotation } from './routes/key-rotation.ts'
+import { modelAliases } from './routes/model-aliases.ts'
 import { models } from './routes/models.ts'
+import { providerKeys } from './routes/provider-keys.ts'
 import type { Administration, Services } from './services.ts'
 
 const app = new Hono<AppEnv>()
@@ -15,14 +19,18 @@ const app = new Hono<AppEnv>()
   .route('/v1/models', models)
   .route('/healthz', health.alive)
   .route('/readyz', health.ready)
+  .route('/api/admin/rotate-keys', keyRotation)
   .route('/api/admin', admin)
+  .route('/api/models/custom', customModels)
+  .route('/api/models/aliases', modelAliases)
+  .route('/api/models/provider-keys', providerKeys)
   .route('/', home)
 
 app.notFound(() => {
   throw new GatewayError(
     'not_found',
     'There is nothing at this address.',
-    'Routes: POST /v1/chat/completions, GET /v1/models, GET /v1/models/{id}, GET /healthz, GET /readyz, GET /.',
+    'Routes: POST /v1/chat/completions, GET /v1/models, GET /v1/models/{id}, /api/models/custom, /api/models/aliases, /api/models/provider-keys, GET /healthz, GET /readyz, GET /.',
   )
 })
 

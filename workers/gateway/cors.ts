@@ -1,4 +1,5 @@
 import type { RequestScope } from './context.ts'
+import { listOf } from './env.ts'
 
 const ANSWER_HEADERS = 'age, cache-status, retry-after, x-request-id'
 const REQUEST_HEADERS = 'authorization, content-type, cache-control, x-beast-cache, x-request-id'
@@ -16,7 +17,7 @@ export async function withCors(
 ): Promise<Response> {
   if (!new URL(request.url).pathname.startsWith('/v1/')) return answer()
   const origin = request.headers.get('origin') ?? ''
-  const allowed = allowedOrigins(scope.env.CORS_ORIGINS).includes(origin)
+  const allowed = listOf(scope.env.CORS_ORIGINS).includes(origin)
   if (request.method === 'OPTIONS') return preflight(origin, allowed)
   const answered = await answer()
   const headers = new Headers(answered.headers)
@@ -38,9 +39,3 @@ function preflight(origin: string, allowed: boolean): Response {
   }
   return new Response(null, { status: 204, headers })
 }
-
-const allowedOrigins = (list: string | undefined): string[] =>
-  (list ?? '')
-    .split(',')
-    .map((origin) => origin.trim())
-    .filter((origin) => origin !== '')

@@ -12,6 +12,9 @@ export interface Env {
   readonly KEY_PEPPER?: string
   /** At least 32 characters: opens the administration. Unset = closed. */
   readonly OPERATOR_TOKEN?: string
+  /** 32 random bytes each, base64url: provider keys are sealed under the highest. KEK_2 and on rotate it. */
+  readonly KEK_1?: string
+  readonly [kek: `KEK_${number}`]: string | undefined
   readonly SUPABASE_URL?: string
   readonly SUPABASE_SECRET_KEY?: string
   readonly UPSTASH_REDIS_REST_URL?: string
@@ -23,6 +26,11 @@ export interface Env {
   readonly GEMINI_API_KEY?: string
   readonly OLLAMA_BASE_URL?: string
   readonly SIMULATED_PROVIDER_URL?: string
+
+  /** Hosts that tenants' models may lie at beside public https, `host` or `host:port`, comma-separated. */
+  readonly UPSTREAM_ALLOWED_HOSTS?: string
+  /** Loopback addresses that they may lie at, `127.0.0.1:11434`, comma-separated: for a laptop only. */
+  readonly UPSTREAM_LOOPBACK?: string
 
   /** Origins whose pages may call /v1, comma-separated; none by default. */
   readonly CORS_ORIGINS?: string
@@ -72,3 +80,10 @@ export function positiveInteger(env: Env, name: NumberName, fallback: number): n
     `Correct ${name} and deploy again.`,
   )
 }
+
+/** The parts of a comma-separated list. */
+export const listOf = (text: string | undefined): string[] =>
+  (text ?? '')
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '')

@@ -10,9 +10,17 @@ import { SupabaseTier } from '../../src/cache/tiers/supabase.ts'
 import { fromBase64Url } from '../../src/core/bytes.ts'
 import type { Clock } from '../../src/core/clock.ts'
 import { GatewayError } from '../../src/core/errors.ts'
+import { uuidv7 } from '../../src/core/ids.ts'
 import { Vault } from '../../src/core/vault.ts'
 import { RequestCounts } from '../../src/metrics/request-counts.ts'
 import { Catalogue } from '../../src/models/catalogue.ts'
+import type { SealedKeyStore } from '../../src/models/key-rotation.ts'
+import type { ModelManagement } from '../../src/models/manage.ts'
+import { RegistryCache, type RegistryTrouble } from '../../src/models/registry-cache.ts'
+import { SupabaseModels } from '../../src/models/supabase-models.ts'
+import { SupabaseSealedKeys } from '../../src/models/supabase-sealed-keys.ts'
+import { adapterFor } from '../../src/providers/adapters.ts'
+import { guardedFetch } from '../../src/providers/address-policy.ts'
 import { type Fetch, listModels } from '../../src/providers/openai.ts'
 import type { ChatServices } from '../../src/routing/chat.ts'
 import type { RecordEvent } from '../../src/routing/settlement.ts'
@@ -20,7 +28,9 @@ import { Authenticator } from '../../src/tenants/authenticator.ts'
 import { KvKeyRecords } from '../../src/tenants/kv-records.ts'
 import { SupabaseDirectory } from '../../src/tenants/supabase-directory.ts'
 import { KeyDigest } from '../../src/tenants/virtual-key.ts'
+import { addressPolicyOf } from './addresses.ts'
 import { type Env, MIN_SECRET_LENGTH, positiveInteger, requireSecret } from './env.ts'
+import { createKeyBox } from './key-box.ts'
 import { configuredProviders } from './providers.ts'
 import { Readiness } from './readiness.ts'
 
@@ -40,6 +50,10 @@ export interface Administration {
   readonly directory: SupabaseDirectory
   readonly keyRecords: KvKeyRecords
   readonly readiness: Readiness
+  readonly models: ModelManagement
+  /** What each tenant added to the catalogue, as this isolate knows it. */
+  readonly registry: RegistryCache
+  readonly sealedKeys: SealedKeyStore
   /** Tells the tenant's account object, after which the key never spends again. */
   revokeInAccount(tenantId: string, keyId: string): Promise<void>
 }
@@ -90,11 +104,24 @@ export function createServices(env: Env): Services & Administration {
     (provider) => listModels(fetchUpstream, provider),
     clock,
   )
+  const policy = addressPolicyOf(env)
+  const modelStore = new SupabaseModels(supabase, clock.now)
   const account = (tenantId: string) => env.ACCOUNT.get(env.ACCOUNT.idFromName(tenantId))
   const counts = new RequestCounts()
   return {
     clock,
     catalogue,
+    registry: new RegistryCache({ clock, store: modelStore, report: reportRegistryTrouble }),
+    models: {
+      clock,
+      store: modelStore,
+      keys: createKeyBox(env),
+      policy,
+      fetch: guardedFetch(fetchUpstream, policy),
+      adapterFor,
+      newId: () => uuidv7(clock.now()),
+    },
+    sealedKeys: new SupabaseSealedKeys(supabase),
     counts,
     record: (event) => counts.add(event),
     authenticator: new Authenticator({ clock, digest, directory, store: keyRecords }),
@@ -123,6 +150,9 @@ export function createServices(env: Env): Services & Administration {
     revokeInAccount: async (tenantId, keyId) => account(tenantId).revoke(keyId),
   }
 }
+
+const reportRegistryTrouble = (trouble: RegistryTrouble): void =>
+  console.error(JSON.stringify({ level: 'error', code: 'registry', ...trouble }))
 
 function rootSecret(env: Env): Uint8Array<ArrayBuffer> {
   const text = requireSecret(env, 'ROOT_KEY', MIN_SECRET_LENGTH)

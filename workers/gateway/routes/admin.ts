@@ -1,13 +1,13 @@
 import { Hono } from 'hono'
 import { GatewayError } from '../../../src/core/errors.ts'
 import { isObject, parseJson } from '../../../src/core/json.ts'
-import { PLANS, type Plan } from '../../../src/tenants/tenant.ts'
+import { PLANS, type Plan, TENANT_NAME } from '../../../src/tenants/tenant.ts'
 import { readBody } from '../body.ts'
 import type { AppEnv } from '../context.ts'
 import { operatorOnly } from '../middleware/operator.ts'
+import { stored } from '../stored.ts'
 
 const MAX_BODY_BYTES = 10_000
-const TENANT_NAME = /^[a-z0-9][a-z0-9_-]{0,62}$/
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 const DAY_MS = 24 * 60 * 60_000
 /** The longest that a copy of a key's record is believed anywhere, while the stores are up. */
@@ -42,24 +42,6 @@ export const admin = new Hono<AppEnv>()
     await keyRecords.remove(revoked.digest).catch(() => {})
     return c.json({ id, revoked_at: revoked.revokedAt, effective_within_seconds: REVOKED_WITHIN_SECONDS })
   })
-
-/** A store that fails is an outage to be told of, not a defect. */
-async function stored<T>(work: Promise<T>): Promise<T> {
-  try {
-    return await work
-  } catch (cause) {
-    if (cause instanceof GatewayError) throw cause
-    throw new GatewayError(
-      'store_unavailable',
-      'The database did not do what was asked.',
-      'Try again; GET /readyz with your token shows which store is down.',
-      {
-        cause,
-        retryAfterSeconds: 5,
-      },
-    )
-  }
-}
 
 function parseCreation(body: unknown): {
   tenant: string

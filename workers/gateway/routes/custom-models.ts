@@ -1,0 +1,70 @@
+import { Hono } from 'hono'
+import { describeListed, describeOwn, describePublic } from '../../../src/models/describe.ts'
+import { changeModel, createModel, noSuchModel, testModel } from '../../../src/models/manage.ts'
+import { readChange, readCreation } from '../../../src/models/requests.ts'
+import { SLUG } from '../../../src/models/rows.ts'
+import type { AppEnv } from '../context.ts'
+import { readSmallJson } from '../json-body.ts'
+import { actorOf } from '../middleware/actor.ts'
+import { stored } from '../stored.ts'
+
+/**
+ * /api/models/custom: a tenant's own models. Another tenant's model is as one that does not exist; of a public one
+ * its abilities can be read. Keys go in and never come out.
+ */
+export const customModels = new Hono<AppEnv>()
+  .get('/', async (c) => {
+    const { tenantId } = await actorOf(c)
+    const { models } = await stored(c.env.services.models.store.load(tenantId))
+    return c.json({
+      data: models.map((model) => (model.tenantId === tenantId ? describeOwn(model) : describePublic(model))),
+    })
+  })
+  .post('/', async (c) => {
+    const actor = await actorOf(c)
+    const request = readCreation(await readSmallJson(c.req.raw))
+    const { models, registry } = c.env.services
+    const { model, discovered } = await stored(createModel(models, actor, request))
+    registry.expire(actor.tenantId)
+    return c.json({ ...describeOwn(model), discovered: describeListed(discovered) }, 201)
+  })
+  .get('/:id', async (c) => {
+    const { tenantId } = await actorOf(c)
+    const { store } = c.env.services.models
+    const modelId = modelIdOf(c.req.param('id'))
+    const own = await stored(store.find(tenantId, modelId))
+    if (own) return c.json(describeOwn(own))
+    const shared = await stored(store.findPublic(modelId))
+    if (!shared) throw noSuchModel()
+    return c.json(describePublic(shared))
+  })
+  .patch('/:id', async (c) => {
+    const actor = await actorOf(c)
+    const modelId = modelIdOf(c.req.param('id'))
+    const request = readChange(await readSmallJson(c.req.raw))
+    const { models, registry } = c.env.services
+    const changed = await stored(changeModel(models, actor, modelId, request))
+    registry.expire(actor.tenantId)
+    return c.json(describeOwn(changed))
+  })
+  .delete('/:id', async (c) => {
+    const { tenantId } = await actorOf(c)
+    const modelId = modelIdOf(c.req.param('id'))
+    const { models, registry } = c.env.services
+    if (!(await stored(models.store.remove(tenantId, modelId)))) throw noSuchModel()
+    registry.expire(tenantId)
+    return c.json({ model_id: modelId, deleted: true })
+  })
+  .post('/:id/test', async (c) => {
+    const actor = await actorOf(c)
+    const { models } = c.env.services
+    const { report, discovered } = await stored(testModel(models, actor, modelIdOf(c.req.param('id'))))
+    return c.json({ ...report, discovered: describeListed(discovered) })
+  })
+
+/** `custom:{id}`, as models are called, or the bare id. @throws GatewayError `not_found` */
+function modelIdOf(text: string): string {
+  const modelId = text.startsWith('custom:') ? text.slice('custom:'.length) : text
+  if (!SLUG.test(modelId)) throw noSuchModel()
+  return modelId
+}
