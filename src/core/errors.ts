@@ -39,6 +39,8 @@ export const ERRORS = {
   method_not_allowed: caller(405),
   conflict: caller(409),
   not_cached: caller(504),
+  capability_missing: caller(400),
+  model_unavailable: provider(503),
   misconfigured: gateway(500),
   internal: gateway(500),
   store_unavailable: gateway(503),
