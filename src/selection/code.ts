@@ -43,7 +43,7 @@ export function takeApart(text: string): Parts {
     else prose += line
   }
   const share = code.length === 0 ? 0 : code.length / (code.length + prose.length)
-  return { prose, code, codeShare: share, codeLanguage: code && (tagged ?? languageOf(code)) || undefined }
+  return { prose, code, codeShare: share, codeLanguage: (code && (tagged ?? languageOf(code))) || undefined }
 }
 
 function looksLikeCode(line: string): boolean {

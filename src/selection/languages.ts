@@ -28,7 +28,18 @@ const ALIASES: Readonly<Record<string, string>> = {
 }
 
 /** Tags that say that it is no programming language. */
-const NO_LANGUAGE = new Set(['', 'text', 'txt', 'plaintext', 'plain', 'diff', 'output', 'log', 'markdown', 'md'])
+const NO_LANGUAGE = new Set([
+  '',
+  'text',
+  'txt',
+  'plaintext',
+  'plain',
+  'diff',
+  'output',
+  'log',
+  'markdown',
+  'md',
+])
 
 const LONGEST_TAG = 20
 

@@ -41,7 +41,8 @@ export function readNeeds(request: JsonObject): Needs {
   const size = measure(request)
   return {
     task,
-    inputTokens: Math.ceil(size.bytes / BYTES_A_TOKEN) + size.messages * MESSAGE_TOKENS + size.images * IMAGE_TOKENS,
+    inputTokens:
+      Math.ceil(size.bytes / BYTES_A_TOKEN) + size.messages * MESSAGE_TOKENS + size.images * IMAGE_TOKENS,
     outputTokens: maxOutputTokens(withTaskDefaults(request, task)),
     tools: size.tools,
     vision: size.images > 0,
