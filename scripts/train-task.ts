@@ -62,10 +62,7 @@ function train(from: readonly Example[], prior: number): Weights {
         TASKS.map(() => 0),
       )
   const rows = from.map(({ features, label }) => ({
-    features:
-      features.flatMap((name) => weights.get(name) ?? []).length === 0
-        ? []
-        : features.filter((name) => weights.has(name)),
+    features: features.filter((name) => weights.has(name)),
     label,
   }))
   for (let iteration = 0; iteration < ITERATIONS; iteration++) {

@@ -37,7 +37,7 @@ export function takeApart(text: string): Parts {
       } else code += line
       continue
     }
-    const indented = afterCode && (line.startsWith('    ') || line.startsWith('\t'))
+    const indented: boolean = afterCode && (line.startsWith('    ') || line.startsWith('\t'))
     afterCode = fenced || indented || looksLikeCode(trimmed)
     if (afterCode) code += line
     else prose += line

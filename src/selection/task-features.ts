@@ -28,20 +28,24 @@ export function eachFeature({ prose, code, codeShare }: Parts, visit: (feature: 
   let first: Kind | undefined
   let last: Kind | undefined
   let changes = 0
+  let aboutCode = codeShare > 0
+  let making = false
   eachWord(prose, (word) => {
     const stem = stemOf(word)
     words += 1
     if (words === 1) {
       visit(`^${stem}`)
-      if (isOpener(stem)) {
+      if (isOpener(word)) {
         asks = true
         visit('^?')
       }
     }
     visit(stem)
-    const kind = kindOf(stem)
+    const kind = kindOf(word, stem)
     if (!kind) return
     visit(PRESENT[kind])
+    if (kind === 'make') making = true
+    else if (kind !== 'ask' && kind !== 'this') aboutCode = true
     if (kind === last || changes >= MAX_CHANGES) return
     if (last) visit(FOLLOWS[last][kind])
     changes += 1
@@ -52,6 +56,7 @@ export function eachFeature({ prose, code, codeShare }: Parts, visit: (feature: 
       visit(FIRST[kind])
     }
   })
+  if (!aboutCode) visit(making ? '-make' : '-')
   if (asks) visit('?')
   if (asks && first) visit(ASKED[first])
   visit(codeShare === 0 ? '#none' : codeShare > MUCH_CODE ? '#much' : '#some')
