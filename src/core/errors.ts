@@ -41,6 +41,8 @@ export const ERRORS = {
   unsupported_by_model: caller(400),
   conflict: caller(409),
   not_cached: caller(504),
+  capability_missing: caller(400),
+  model_unavailable: provider(503),
   misconfigured: gateway(500),
   key_unreadable: gateway(500),
   internal: gateway(500),

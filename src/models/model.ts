@@ -34,4 +34,6 @@ export interface Model {
   readonly plans: readonly Plan[]
   readonly capabilities: Capabilities
   readonly price?: ListPrice | undefined
+  /** What whoever added it says it is good at: names of tasks, or of programming languages in lower case. */
+  readonly suits?: readonly string[] | undefined
 }

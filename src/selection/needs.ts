@@ -1,9 +1,14 @@
-import type { Task } from './task.ts'
+import { utf8 } from '../core/bytes.ts'
+import { isObject, type JsonObject, type JsonValue } from '../core/json.ts'
+import { lastUserText } from './chat-text.ts'
+import { takeApart } from './code.ts'
+import { recogniseParts, type Task } from './task.ts'
+import { maxOutputTokens, withTaskDefaults } from './task-defaults.ts'
 
 /** What a request asks of a model, read from its parsed form without asking any model. */
 export interface Needs {
   readonly task: Task
-  /** Upper estimate of the input, and what the caller wants at most as output (0 = not said), tokens. */
+  /** Upper estimate of the input, and what is wanted at most as output (0 = not said), tokens. */
   readonly inputTokens: number
   readonly outputTokens: number
   readonly tools: boolean
@@ -14,3 +19,72 @@ export interface Needs {
   /** Programming language of the code in it, lower case; undefined when there is none or it is unclear. */
   readonly codeLanguage?: string | undefined
 }
+
+/**
+ * A token is at least a byte, so the bytes bound the tokens; that bound is for money. For choosing it would send
+ * every long request to the largest model: text has about 4 bytes a token, code 3 to 3.5, Chinese 3 or more, so
+ * 3 is still on the safe side of nearly everything but random characters.
+ */
+const BYTES_A_TOKEN = 3
+/** Role, separators. */
+const MESSAGE_TOKENS = 4
+/** A large picture at the vendors that count pictures by area. */
+const IMAGE_TOKENS = 1_600
+
+const IMAGE_PARTS = new Set<JsonValue | undefined>(['image_url', 'image', 'input_image'])
+
+/** @param request a chat request that passed the door */
+export function readNeeds(request: JsonObject): Needs {
+  const parts = takeApart(lastUserText(request))
+  const task = recogniseParts(parts)
+  const format = request.response_format
+  const size = measure(request)
+  return {
+    task,
+    inputTokens:
+      Math.ceil(size.bytes / BYTES_A_TOKEN) + size.messages * MESSAGE_TOKENS + size.images * IMAGE_TOKENS,
+    outputTokens: maxOutputTokens(withTaskDefaults(request, task)),
+    tools: size.tools,
+    vision: size.images > 0,
+    json: isObject(format) && (format.type === 'json_object' || format.type === 'json_schema'),
+    codeShare: parts.codeShare,
+    codeLanguage: parts.codeLanguage,
+  }
+}
+
+interface Size {
+  bytes: number
+  messages: number
+  images: number
+  tools: boolean
+}
+
+function measure({ messages, tools, functions, response_format }: JsonObject): Size {
+  const size: Size = { bytes: 0, messages: 0, images: 0, tools: isFilled(tools) || isFilled(functions) }
+  for (const told of [tools, functions, response_format]) {
+    if (told !== undefined && told !== null) size.bytes += byteLength(JSON.stringify(told))
+  }
+  for (const message of Array.isArray(messages) ? messages : []) {
+    if (isObject(message)) measureMessage(message, size)
+  }
+  return size
+}
+
+function measureMessage({ role, content, tool_calls, function_call }: JsonObject, size: Size): void {
+  size.messages += 1
+  if (typeof content === 'string') size.bytes += byteLength(content)
+  for (const part of Array.isArray(content) ? content : []) {
+    if (!isObject(part)) continue
+    if (IMAGE_PARTS.has(part.type)) size.images += 1
+    // Sound and files come as base64, whose bytes say nothing of tokens; only their text is counted.
+    if (typeof part.text === 'string') size.bytes += byteLength(part.text)
+  }
+  const called = tool_calls ?? function_call
+  if (called !== undefined && called !== null) size.bytes += byteLength(JSON.stringify(called))
+  // A conversation in which tools were called makes no sense to a model that has none.
+  if (role === 'tool' || role === 'function' || isFilled(tool_calls)) size.tools = true
+}
+
+const isFilled = (value: JsonValue | undefined): boolean => Array.isArray(value) && value.length > 0
+
+const byteLength = (text: string): number => utf8(text).length
