@@ -80,8 +80,8 @@ ${loopback ? loopbackNote(loopback, result) : ''}`
 
 const loopbackNote = ({ redis }: Loopback, result: Result): string => `
 Over loopback: the bundle that would be uploaded, in runs of ${LOOPBACK_SECONDS} s without a target; KV, Upstash's protocol (${redis}),
-the embedded Supabase and the account object answer for real. ${LOOPBACK_DISTINCT} distinct requests, and few connections below memory,
-because the stores share the load's core and the embedded Supabase, at about 100 requests a second, bounds the misses.
+the embedded Supabase and the account object answer for real. ${LOOPBACK_DISTINCT} distinct requests, and few connections below memory:
+the stores share the load's core, and the embedded Supabase is what misses wait for.
 failed answers ${result.loopback_failures}, hits that were none ${result.loopback_hits_missed}
 `
 
