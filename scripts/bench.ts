@@ -1,122 +1,109 @@
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { Worker } from 'node:worker_threads'
 import { gzipSync } from 'node:zlib'
-import type { LoadResult, LoadTask } from './bench/load.ts'
+import { startGenerator } from './bench/generator.ts'
+import type { LoadTask } from './bench/load.ts'
+import { measureLoopback } from './bench/loopback.ts'
 import { startMockUpstream } from './bench/mock-upstream.ts'
+import { type Measured, median, type Runs, summarise, table } from './bench/report.ts'
+import { Running, runToTheEnd } from './bench/running.ts'
 import { bundle, capnp, freePort, pinSelf, type Served, serve } from './bench/workerd.ts'
 import { DISTINCT } from './bench/workload.ts'
 
-const USAGE = 'usage: npm run bench -- [--json] [--seconds N] [--rounds N] [--connections N]'
+const USAGE = 'usage: npm run bench -- [--json] [--seconds N] [--rounds N] [--connections N] [--no-loopback]'
 const ROOT = join(import.meta.dirname, '..')
 const OUT = join(ROOT, 'dist/bench')
+const HELLO = join(ROOT, 'scripts/bench/hello.js')
+const PROXY = join(ROOT, 'scripts/bench/proxy.js')
 const PATH = '/v1/chat/completions'
 const STARTS = 5
+const MEMORY_ENTRIES = '1000'
 
 const options = readOptions()
-mkdirSync(OUT, { recursive: true })
 const say = (text: string) => console.error(text)
+const running = new Running()
+await runToTheEnd(running, async () => {
+  const measured = await measure()
+  const result = summarise(measured)
+  console.log(options.json ? JSON.stringify(result) : table(measured, result, options))
+})
 
-say('Bundling ...')
-const production = bundle(ROOT, 'wrangler.toml', join(ROOT, 'dist/gateway'))
-const bench = bundle(ROOT, 'scripts/bench/wrangler.toml', join(OUT, 'gateway'))
-const ENTRY = join(bench, 'gateway-entry.js')
-const HELLO = join(import.meta.dirname, 'bench/hello.js')
-const upstream = await startMockUpstream()
-const upstreamUrl = `http://127.0.0.1:${upstream.port}/v1`
-const scenarios = {
-  hello: await up('hello', HELLO, '/', {}),
-  proxy: await up('proxy', join(import.meta.dirname, 'bench/proxy.js'), '/', {
-    UPSTREAM: `${upstreamUrl}/chat/completions`,
-  }),
-  // Hits need a memory tier that holds every distinct request; misses run on the one that is the default.
-  hits: await up('hits', ENTRY, '/healthz', {
-    UPSTREAM: upstreamUrl,
-    CACHE_MEMORY_ENTRIES: String(DISTINCT),
-  }),
-  misses: await up('misses', ENTRY, '/healthz', { UPSTREAM: upstreamUrl, CACHE_MEMORY_ENTRIES: '1000' }),
-}
-const generator = new Worker(join(import.meta.dirname, 'bench/load.ts'))
-pinSelf()
-
-say('Warming ...')
-await load('hits', 'each')
-for (const target of ['hello', 'proxy', 'hits'] as const) await load(target, 'zipf', false, 2)
-await load('misses', 'unique', false, 2)
-
-const runs: Record<string, LoadResult[]> = {
-  hello: [],
-  proxy: [],
-  hit: [],
-  miss: [],
-  proxyStream: [],
-  missStream: [],
-}
-for (let round = 1; round <= options.rounds; round++) {
-  say(`Round ${round} of ${options.rounds} ...`)
-  // Side by side within a round, so that whatever else the machine does meets all of them.
-  runs.hello?.push(await load('hello', 'zipf'))
-  runs.hit?.push(await load('hits', 'zipf'))
-  runs.proxy?.push(await load('proxy', 'unique'))
-  runs.miss?.push(await load('misses', 'unique'))
-  runs.proxyStream?.push(await load('proxy', 'unique', true, 2, 1))
-  runs.missStream?.push(await load('misses', 'unique', true, 2, 1))
-}
-const startup = { hello: await startups(HELLO, '/'), gateway: await startups(ENTRY, '/healthz') }
-await Promise.all(Object.values(scenarios).map((served) => served.close()))
-upstream.close()
-await generator.terminate()
-report()
-
-function report(): void {
-  const rps = (name: string) => median((runs[name] ?? []).map((run) => run.requests / run.seconds))
-  const p50 = (name: string) => median((runs[name] ?? []).map((run) => run.p50Ms))
-  const ratio = (name: string, base: string) =>
-    median((runs[name] ?? []).map((run, i) => speed(run) / speed(runs[base]?.[i] as LoadResult)))
-  const result = {
-    hello_rps: Math.round(rps('hello')),
-    proxy_rps: Math.round(rps('proxy')),
-    hit_rps: Math.round(rps('hit')),
-    miss_rps: Math.round(rps('miss')),
-    hit_ratio: round(ratio('hit', 'hello')),
-    miss_ratio: round(ratio('miss', 'proxy')),
-    stream_first_byte_ms: round(p50('missStream')),
-    proxy_stream_first_byte_ms: round(p50('proxyStream')),
-    bundle_gzip_bytes: gzipBytes(production),
-    startup_ms: Math.round(startup.gateway),
-    hello_startup_ms: Math.round(startup.hello),
-    failures: sum((run) => run.failures),
-    hits_missed: (runs.hit ?? []).reduce((total, run) => total + run.requests - run.hits, 0),
-    generator_cpu: round(
-      Math.max(
-        ...Object.values(runs)
-          .flat()
-          .map((run) => run.cpu),
-      ),
-    ),
+async function measure(): Promise<Measured> {
+  mkdirSync(OUT, { recursive: true })
+  say('Bundling ...')
+  const production = bundle(ROOT, 'wrangler.toml', join(ROOT, 'dist/gateway'))
+  const bench = bundle(ROOT, 'scripts/bench/wrangler.toml', join(OUT, 'gateway'))
+  const entry = join(bench, 'gateway-entry.js')
+  const upstream = await running.own(startMockUpstream)
+  const upstreamUrl = `http://127.0.0.1:${upstream.port}/v1`
+  const generator = await running.own(startGenerator)
+  const texts = { UPSTREAM: upstreamUrl, CACHE_MEMORY_ENTRIES: MEMORY_ENTRIES }
+  const scenarios = {
+    hello: await up('hello', HELLO, '/', {}),
+    proxy: await up('proxy', PROXY, '/', { UPSTREAM: `${upstreamUrl}/chat/completions` }),
+    // Hits need a memory tier that holds every distinct request; misses run on the one that is the default.
+    hits: await up('hits', entry, '/healthz', { ...texts, CACHE_MEMORY_ENTRIES: String(DISTINCT) }),
+    misses: await up('misses', entry, '/healthz', texts),
   }
-  if (options.json) {
-    console.log(JSON.stringify(result))
-    return
+  pinSelf()
+  const load = (
+    target: keyof typeof scenarios,
+    order: LoadTask['order'],
+    seconds = options.seconds,
+    { stream, connections } = { stream: false, connections: options.connections },
+  ) => {
+    const { port } = scenarios[target]
+    return generator.run({
+      port,
+      path: PATH,
+      connections,
+      seconds,
+      order,
+      distinct: DISTINCT,
+      stream,
+      seed: 42,
+    })
   }
-  const spread = (name: string) => (runs[name] ?? []).map((run) => Math.round(speed(run))).join(' ')
-  console.log(`
-Raw workerd, one process and one core each; ${options.connections} connections, ${options.rounds} rounds of ${options.seconds} s, medians.
-Bodies of 2 kB with 6 messages, 10,000 distinct requests (Zipf 1.0), 100 virtual keys. Auth, validation,
-exact key, sealing and counting are on; KV, Redis and Supabase are stand-ins inside the isolate.
 
-                            req/s     ratio   rounds
-hello, bare             ${cell(result.hello_rps)}             ${spread('hello')}
-exact hit, memory       ${cell(result.hit_rps)}  ${cell(result.hit_ratio)}   ${spread('hit')}   (of hello; wanted >= 0.40)
-pass-through, bare      ${cell(result.proxy_rps)}             ${spread('proxy')}
-miss, proxied           ${cell(result.miss_rps)}  ${cell(result.miss_ratio)}   ${spread('miss')}   (of pass-through; wanted >= 0.50)
+  say('Warming ...')
+  await load('hits', 'each')
+  for (const target of ['hello', 'proxy', 'hits'] as const) await load(target, 'zipf', 2)
+  await load('misses', 'unique', 2)
 
-first byte of a stream  ${cell(result.stream_first_byte_ms)} ms, bare pass-through ${result.proxy_stream_first_byte_ms} ms (one connection, median)
-bundle                  ${cell(result.bundle_gzip_bytes)} bytes gzip (wanted <= 250,000)
-start-up                ${cell(result.startup_ms)} ms to the first answer, bare hello ${result.hello_startup_ms} ms
-failed answers ${result.failures}, hits that were none ${result.hits_missed}, generator at most ${Math.round(result.generator_cpu * 100)} % of a core${result.generator_cpu > 0.8 ? ' (too much: ratios are flattened)' : ''}
-`)
+  const runs: Runs = { hello: [], proxy: [], hit: [], miss: [], proxyStream: [], missStream: [] }
+  const streamed = { stream: true, connections: 1 }
+  for (let round = 1; round <= options.rounds; round++) {
+    say(`Round ${round} of ${options.rounds} ...`)
+    // Side by side within a round, so that whatever else the machine does meets all of them.
+    runs.hello.push(await load('hello', 'zipf'))
+    runs.hit.push(await load('hits', 'zipf'))
+    runs.proxy.push(await load('proxy', 'unique'))
+    runs.miss.push(await load('misses', 'unique'))
+    runs.proxyStream.push(await load('proxy', 'unique', 2, streamed))
+    runs.missStream.push(await load('misses', 'unique', 2, streamed))
+  }
+  const startup = {
+    hello: await startups(HELLO, '/', texts),
+    gateway: await startups(entry, '/healthz', texts),
+  }
+  await Promise.all(Object.values(scenarios).map((served) => served.close()))
+  const bundleGzipBytes = gzipBytes(production)
+  if (!options.loopback) return { runs, startup, bundleGzipBytes, loopback: undefined }
+
+  say('The same over loopback ...')
+  const loopback = await measureLoopback({
+    root: ROOT,
+    out: OUT,
+    gateway: join(production, 'index.js'),
+    upstreamUrl,
+    path: PATH,
+    generator,
+    running,
+    rounds: options.rounds,
+    connections: options.connections,
+  })
+  return { runs, startup, bundleGzipBytes, loopback }
 }
 
 async function up(
@@ -126,29 +113,13 @@ async function up(
   texts: Record<string, string>,
 ): Promise<Served> {
   const port = await freePort()
-  return serve(capnp(join(OUT, `${name}.capnp`), mainFile, port, texts), port, path)
+  return running.own(() => serve(capnp(join(OUT, `${name}.capnp`), mainFile, port, texts), port, path))
 }
 
-function load(
-  target: keyof typeof scenarios,
-  order: LoadTask['order'],
-  stream = false,
-  seconds = options.seconds,
-  connections = options.connections,
-): Promise<LoadResult> {
-  const { port } = scenarios[target]
-  const task: LoadTask = { port, path: PATH, connections, seconds, order, stream, seed: 42 }
-  return new Promise((resolve, reject) => {
-    generator.once('message', resolve)
-    generator.once('error', reject)
-    generator.postMessage(task)
-  })
-}
-
-async function startups(mainFile: string, path: string): Promise<number> {
+async function startups(mainFile: string, path: string, texts: Record<string, string>): Promise<number> {
   const times: number[] = []
   for (let i = 0; i < STARTS; i++) {
-    const served = await up('start', mainFile, path, { UPSTREAM: upstreamUrl, CACHE_MEMORY_ENTRIES: '1000' })
+    const served = await up('start', mainFile, path, texts)
     times.push(served.startupMs)
     await served.close()
   }
@@ -168,6 +139,7 @@ function readOptions() {
         seconds: { type: 'string' },
         rounds: { type: 'string' },
         connections: { type: 'string' },
+        'no-loopback': { type: 'boolean' },
       },
     })
     const [seconds, rounds, connections] = [
@@ -175,34 +147,12 @@ function readOptions() {
       Number(values.rounds ?? 5),
       Number(values.connections ?? 32),
     ]
+    const loopback = values['no-loopback'] !== true
     if ([seconds, rounds, connections].every((value) => value >= 1))
-      return { json: values.json === true, seconds, rounds, connections }
+      return { json: values.json === true, seconds, rounds, connections, loopback }
   } catch {
     // The usage says it all.
   }
   console.error(USAGE)
   process.exit(2)
-}
-
-function sum(of: (run: LoadResult) => number): number {
-  return Object.values(runs)
-    .flat()
-    .reduce((total, run) => total + of(run), 0)
-}
-
-function speed(run: LoadResult): number {
-  return run.requests / run.seconds
-}
-
-function round(value: number): number {
-  return Math.round(value * 1_000) / 1_000
-}
-
-function cell(value: number): string {
-  return value.toLocaleString('en-US').padStart(8)
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b)
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
 }

@@ -2,15 +2,17 @@ import { connect } from 'node:net'
 import { parentPort, workerData } from 'node:worker_threads'
 import { createVirtualKey } from '../../src/tenants/virtual-key.ts'
 import { requestBytes, writeSerial } from './requests.ts'
-import { body, DISTINCT, KEYS, keyBytes, zipfSequence } from './workload.ts'
+import { body, KEYS, keyBytes, zipfSequence } from './workload.ts'
 
 export interface LoadTask {
   readonly port: number
   readonly path: string
   readonly connections: number
   readonly seconds: number
-  /** `each`: every body once; `zipf`: as in life; `unique`: never the same twice. */
-  readonly order: 'each' | 'zipf' | 'unique'
+  /** `each`: every body once; `turns`: one after the other; `zipf`: as in life; `unique`: never the same twice. */
+  readonly order: 'each' | 'turns' | 'zipf' | 'unique'
+  /** How many bodies there are. */
+  readonly distinct: number
   readonly stream: boolean
   readonly seed: number
 }
@@ -45,13 +47,13 @@ class Load {
 
   constructor(task: LoadTask, keys: readonly string[]) {
     this.#task = task
-    this.#requests = Array.from({ length: DISTINCT }, (_, index) =>
+    this.#requests = Array.from({ length: task.distinct }, (_, index) =>
       requestBytes(task.path, keys[index % KEYS] as string, body(index, task.stream)),
     )
     this.#order =
-      task.order === 'each'
-        ? Uint16Array.from({ length: DISTINCT }, (_, i) => i)
-        : zipfSequence(65_536, task.seed)
+      task.order === 'each' || task.order === 'turns'
+        ? Uint16Array.from({ length: task.distinct }, (_, i) => i)
+        : zipfSequence(65_536, task.seed, task.distinct)
   }
 
   async run(): Promise<LoadResult> {
@@ -77,7 +79,7 @@ class Load {
   }
 
   #next(): Buffer | undefined {
-    if (this.#stopped || (this.#task.order === 'each' && this.#sent >= DISTINCT)) return undefined
+    if (this.#stopped || (this.#task.order === 'each' && this.#sent >= this.#task.distinct)) return undefined
     const { bytes, serialAt } = this.#requests[this.#order[this.#sent++ % this.#order.length] as number] as {
       bytes: Buffer
       serialAt: number
@@ -106,6 +108,7 @@ class Load {
       }
       socket.once('connect', send)
       socket.once('error', reject)
+      socket.once('close', () => reject(new Error('the connection was closed')))
       socket.on('data', (data) => {
         pending += data.toString('latin1')
         const bodyAt = pending.indexOf('\r\n\r\n') + 4

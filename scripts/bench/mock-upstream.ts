@@ -1,5 +1,6 @@
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
+import { MODEL } from './workload.ts'
 
 const TEXT = 'An answer of the usual length, long enough to be like one and the same for everyone. '.repeat(9)
 const COMPLETION = JSON.stringify({
@@ -33,6 +34,9 @@ const answer = (type: string, text: string) =>
   )
 const PLAIN = answer('application/json', COMPLETION)
 const STREAM = answer('text/event-stream', EVENTS)
+const MODELS = answer('application/json', JSON.stringify({ object: 'list', data: [{ id: MODEL }] }))
+/** The list of models is the only thing that is read with GET. */
+const LETTER_G = 'G'.charCodeAt(0)
 
 /** A provider that answers at once and does nothing else: no parsing, fixed bytes. */
 export async function startMockUpstream(): Promise<{ port: number; close(): void }> {
@@ -45,7 +49,8 @@ export async function startMockUpstream(): Promise<{ port: number; close(): void
       for (;;) {
         const length = requestLength(pending)
         if (length === undefined || pending.length < length) return
-        socket.write(pending.subarray(0, length).includes('"stream":true') ? STREAM : PLAIN)
+        const streamed = pending.subarray(0, length).includes('"stream":true')
+        socket.write(pending[0] === LETTER_G ? MODELS : streamed ? STREAM : PLAIN)
         pending = pending.subarray(length)
       }
     })

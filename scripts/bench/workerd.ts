@@ -1,9 +1,10 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
-import { readdirSync, writeFileSync } from 'node:fs'
+import { once } from 'node:events'
+import { readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
-import { dirname, join, relative } from 'node:path'
+import { dirname, join, relative, resolve } from 'node:path'
 
 const COMPATIBILITY = 'compatibilityDate = "2026-08-04", compatibilityFlags = ["enable_request_signal"]'
 
@@ -15,48 +16,103 @@ export const workerdBinary = (): string => {
 
 /**
  * Bundles a worker as for deployment.
- * @param outDir whole path of the folder for its modules
+ * @param config,outDir seen from the root; wrangler itself would look for the folder beside the configuration
+ * @returns whole path of the folder with its modules
  */
 export function bundle(root: string, config: string, outDir: string): string {
+  const out = resolve(root, outDir)
+  // Assets carry their digest in their name: those of an earlier bundle would stay, and be counted.
+  rmSync(out, { recursive: true, force: true })
   execFileSync(
     process.execPath,
-    ['node_modules/wrangler/bin/wrangler.js', 'deploy', '--dry-run', '-c', config, '--outdir', outDir],
+    [
+      join(root, 'node_modules/wrangler/bin/wrangler.js'),
+      'deploy',
+      '--dry-run',
+      '-c',
+      resolve(root, config),
+      '--outdir',
+      out,
+    ],
     {
       cwd: root,
       stdio: 'pipe',
       env: { ...process.env, WRANGLER_SEND_METRICS: 'false', DO_NOT_TRACK: '1' },
     },
   )
-  return outDir
+  return out
+}
+
+/** A worker as a configuration has it. */
+export interface WorkerPart {
+  readonly mainFile: string
+  /** Its text bindings. */
+  readonly texts?: Readonly<Record<string, string>>
+  /** Its other bindings, as Cap'n Proto text. */
+  readonly bindings?: readonly string[]
+  /** What else is said of it, as Cap'n Proto text. */
+  readonly more?: readonly string[]
+}
+
+/**
+ * Writes a configuration that serves the worker "main" on loopback.
+ * @param others workers that it is bound to, by name
+ * @param services what the workers reach beside one another and the network, as Cap'n Proto text
+ */
+export function writeConfig(
+  file: string,
+  port: number,
+  main: WorkerPart,
+  others: Readonly<Record<string, WorkerPart>> = {},
+  services: readonly string[] = [],
+): string {
+  const workers = Object.entries({ main, ...others })
+  const all = [
+    ...workers.map(([name]) => `(name = "${name}", worker = .${name})`),
+    ...services,
+    '(name = "internet", network = (allow = ["public", "private"]))',
+  ]
+  writeFileSync(
+    file,
+    `using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (
+  services = [${all.join(', ')}],
+  sockets = [(name = "http", address = "127.0.0.1:${port}", http = (), service = "main")]);
+${workers.map(([name, part]) => `const ${name} :Workerd.Worker = (${workerText(dirname(file), part)});\n`).join('')}`,
+  )
+  return file
 }
 
 /** A configuration that serves one worker. @param texts its text bindings */
-export function capnp(
+export const capnp = (
   file: string,
   mainFile: string,
   port: number,
   texts: Readonly<Record<string, string>>,
+): string => writeConfig(file, port, { mainFile, texts })
+
+function workerText(
+  configDir: string,
+  { mainFile, texts = {}, bindings = [], more = [] }: WorkerPart,
 ): string {
   const dir = dirname(mainFile)
   // workerd reads what it embeds relative to the configuration.
-  const embed = (path: string) => relative(dirname(file), path)
+  const embed = (path: string) => relative(configDir, path)
   const assets = readdirSync(dir).filter((name) => name.endsWith('.html') || name.endsWith('.css'))
   const modules = [
     `(name = "main", esModule = embed "${embed(mainFile)}")`,
     ...assets.map((name) => `(name = "${name}", text = embed "${embed(join(dir, name))}")`),
   ]
-  const bindings = Object.entries(texts).map(([name, text]) => `(name = "${name}", text = "${text}")`)
-  writeFileSync(
-    file,
-    `using Workerd = import "/workerd/workerd.capnp";
-const config :Workerd.Config = (
-  services = [(name = "main", worker = .main), (name = "internet", network = (allow = ["public", "private"]))],
-  sockets = [(name = "http", address = "127.0.0.1:${port}", http = (), service = "main")]);
-const main :Workerd.Worker = (modules = [${modules.join(', ')}], ${COMPATIBILITY},
-  bindings = [${bindings.join(', ')}]);
-`,
-  )
-  return file
+  const bound = [
+    ...Object.entries(texts).map(([name, text]) => `(name = "${name}", text = "${text}")`),
+    ...bindings,
+  ]
+  return [
+    `modules = [${modules.join(', ')}]`,
+    COMPATIBILITY,
+    `bindings = [${bound.join(', ')}]`,
+    ...more,
+  ].join(', ')
 }
 
 export async function freePort(): Promise<number> {
@@ -87,12 +143,18 @@ export async function serve(config: string, port: number, path: string): Promise
   const started = performance.now()
   const [program = '', ...args] = pinned ? ['taskset', '-c', '0', ...command] : command
   const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'inherit'] })
-  await untilAnswering(`http://127.0.0.1:${port}${path}`, child)
+  await once(child, 'spawn')
+  try {
+    await untilAnswering(`http://127.0.0.1:${port}${path}`, child)
+  } catch (error) {
+    await end(child)
+    throw error
+  }
   return { port, startupMs: performance.now() - started, close: () => end(child) }
 }
 
 async function untilAnswering(url: string, child: ChildProcess): Promise<void> {
-  for (let tries = 0; tries < 1_000 && child.exitCode === null; tries++) {
+  for (let tries = 0; tries < 1_000 && !hasEnded(child); tries++) {
     const response = await fetch(url, { signal: AbortSignal.timeout(1_000) }).catch(() => undefined)
     await response?.body?.cancel()
     if (response?.ok) return
@@ -101,9 +163,11 @@ async function untilAnswering(url: string, child: ChildProcess): Promise<void> {
   throw new Error(`workerd did not answer at ${url}`)
 }
 
-function end(child: ChildProcess): Promise<void> {
-  return new Promise((resolve) => {
-    child.once('exit', () => resolve())
-    child.kill('SIGKILL')
-  })
+const hasEnded = (child: ChildProcess): boolean => child.exitCode !== null || child.signalCode !== null
+
+async function end(child: ChildProcess): Promise<void> {
+  if (hasEnded(child)) return
+  const exited = once(child, 'exit')
+  child.kill('SIGKILL')
+  await exited
 }

@@ -4,6 +4,8 @@ import { seededRandom } from '../seeded-random.ts'
 export const DISTINCT = 10_000
 export const KEYS = 100
 export const TENANTS = 10
+/** The name by which every body asks. */
+export const MODEL = 'bench:model'
 const MESSAGES = 6
 const BODY_BYTES = 2_000
 /** Width of the number that makes a body unlike every other. */
@@ -34,7 +36,7 @@ export function body(index: number, stream = false): string {
     content: at === 0 ? `${'0'.repeat(SERIAL_DIGITS)} ${words(each)}` : words(each),
   }))
   return JSON.stringify({
-    model: 'bench:model',
+    model: MODEL,
     messages,
     temperature: 0.7,
     max_tokens: 512,
@@ -43,18 +45,18 @@ export function body(index: number, stream = false): string {
   })
 }
 
-/** The order in which bodies are asked for: Zipf with exponent 1 over `DISTINCT`. */
-export function zipfSequence(length: number, seed: number): Uint16Array {
-  const cumulative = new Float64Array(DISTINCT)
+/** The order in which bodies are asked for: Zipf with exponent 1 over `distinct` of them. */
+export function zipfSequence(length: number, seed: number, distinct: number): Uint16Array {
+  const cumulative = new Float64Array(distinct)
   let total = 0
-  for (let rank = 0; rank < DISTINCT; rank++) {
+  for (let rank = 0; rank < distinct; rank++) {
     total += 1 / (rank + 1)
     cumulative[rank] = total
   }
   const random = seededRandom(seed)
   return Uint16Array.from({ length }, () => {
     const wanted = random() * total
-    let [low, high] = [0, DISTINCT - 1]
+    let [low, high] = [0, distinct - 1]
     while (low < high) {
       const middle = (low + high) >> 1
       if ((cumulative[middle] as number) < wanted) low = middle + 1
