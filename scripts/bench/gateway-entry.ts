@@ -7,6 +7,9 @@ import { MemoryTier } from '../../src/cache/tiers/memory.ts'
 import { Vault } from '../../src/core/vault.ts'
 import { RequestCounts } from '../../src/metrics/request-counts.ts'
 import { Catalogue } from '../../src/models/catalogue.ts'
+import { HealthBook } from '../../src/models/health.ts'
+import type { Provider } from '../../src/models/provider.ts'
+import { RetryBudget } from '../../src/routing/retry-budget.ts'
 import { Authenticator } from '../../src/tenants/authenticator.ts'
 import type { Caller } from '../../src/tenants/tenant.ts'
 import { createVirtualKey, KeyDigest } from '../../src/tenants/virtual-key.ts'
@@ -46,20 +49,41 @@ class StandInTier implements CacheTier {
 
 type BenchEnv = Env & { readonly UPSTREAM: string }
 
-const LIMITS = { answerMs: 60_000, idleMs: 60_000, maxAnswerBytes: 33_554_432, maxEntryLength: 1_048_576 }
+const LIMITS = {
+  answerMs: 60_000,
+  connectMs: 30_000,
+  firstTokenMs: 60_000,
+  idleMs: 60_000,
+  maxAnswerBytes: 33_554_432,
+  maxEntryLength: 1_048_576,
+}
 
 function standIns(env: BenchEnv): Services & Administration {
   const clock = workerClock
   const digest = new KeyDigest('p'.repeat(32))
-  const provider = {
-    name: 'bench',
+  const endpoint = {
+    id: 'bench',
     baseUrl: env.UPSTREAM,
-    headers: {},
+    host: 'bench',
+    credential: 'key',
+    weight: 1,
+    isForeign: false,
+  }
+  const provider: Provider = {
+    name: 'bench',
+    format: 'openai',
+    endpoints: [endpoint],
     models: ['model'],
-    plans: ['paid'] as const,
+    plans: ['paid'],
     revision: '1',
   }
-  const catalogue = new Catalogue([provider], () => Promise.resolve([]), clock)
+  const empty = { models: [], aliases: [], providerKeys: [], known: true }
+  const catalogue = new Catalogue({
+    clock,
+    providers: [provider],
+    list: async () => [],
+    registry: { of: async () => empty },
+  })
   const chain = new CacheChain({
     clock,
     random: Math.random,
@@ -91,7 +115,14 @@ function standIns(env: BenchEnv): Services & Administration {
     chat: {
       clock,
       fetch: (url, init) => fetch(url, init),
+      random: Math.random,
       catalogue,
+      health: new HealthBook(),
+      retries: new RetryBudget(),
+      hedgeAfterMs: undefined,
+      openKey: async () => '',
+      checkAddress: () => {},
+      pseudonym: 'beast-bench',
       chain,
       slots: new SlotMaker(new Vault(new Uint8Array(32).fill(1))),
       accounts: { maySpend: async () => true },

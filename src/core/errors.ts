@@ -42,7 +42,6 @@ export const ERRORS = {
   conflict: caller(409),
   not_cached: caller(504),
   capability_missing: caller(400),
-  model_unavailable: provider(503),
   misconfigured: gateway(500),
   key_unreadable: gateway(500),
   internal: gateway(500),

@@ -1,111 +1,174 @@
-import type { Clock } from '../core/clock.ts'
-import { GatewayError } from '../core/errors.ts'
-import type { Plan } from '../tenants/tenant.ts'
-import type { Provider, Route } from './provider.ts'
+import type { Clock, WaitUntil } from '../core/clock.ts'
+import { Lru } from '../core/lru.ts'
+import type { ListedModel } from '../providers/adapter.ts'
+import { PLANS } from '../tenants/tenant.ts'
+import { toModels } from './custom-routes.ts'
+import type { Model } from './model.ts'
+import type { Endpoint, Provider, Route } from './provider.ts'
+import type { CustomModel, ModelAlias, ProviderKey } from './registry.ts'
+import type { ModelSnapshot } from './registry-cache.ts'
 
-/** Asks a provider which models it has. Rejects when it does not say. */
-export type ListModels = (provider: Provider) => Promise<readonly string[]>
+export interface CatalogueOptions {
+  readonly clock: Clock
+  /** The operator's, in order of preference. */
+  readonly providers: readonly Provider[]
+  /** Asks a provider which models it has. Rejects when it does not say. */
+  readonly list: (provider: Provider) => Promise<readonly ListedModel[]>
+  /** What tenants added. Never rejects. */
+  readonly registry: { of(tenantId: string, waitUntil: WaitUntil): Promise<ModelSnapshot> }
+}
 
-/** How long a provider's own list is believed. */
+/** Every model that may matter to one tenant's requests; which of them it may use, selection says. */
+export interface TenantModels {
+  readonly models: readonly Model[]
+  readonly aliases: readonly ModelAlias[]
+  /** Providers whose list could not be read so far: what is named at one of them is taken on trust. */
+  readonly unlisted: readonly Provider[]
+  /** False while the tenant's own models could not be read: what is not here may still exist. */
+  readonly isComplete: boolean
+  /** Changes when somebody changes the configuration; the same in every isolate, whatever lists it has read. */
+  readonly revision: string
+}
+
+/** How long a provider's own list is believed; for as long again it serves while it is read anew. */
 const LIST_MS = 60_000
 /** How long a provider that did not answer is left alone. */
 const RETRY_MS = 5_000
+const MAX_LISTS = 2_000
 
-interface Known {
-  readonly routes: ReadonlyMap<string, Route>
-  readonly untilMs: number
+interface Listed {
+  /** Undefined: it never said. */
+  readonly models: readonly ListedModel[] | undefined
+  /** Changes with the models. */
+  readonly version: number
+  readonly freshUntilMs: number
 }
 
-/** Which models there are, and which of them a name means. */
+/** Which models there are: the operator's providers, what a tenant added, and what its own provider keys open. */
 export class Catalogue {
-  readonly #providers: readonly Provider[]
-  readonly #list: ListModels
-  readonly #clock: Clock
-  readonly #known = new Map<string, Known>()
+  readonly #options: CatalogueOptions
+  readonly #lists = new Lru<Listed>({ maxEntries: MAX_LISTS, maxBytes: MAX_LISTS, ownerShare: 1 })
+  // Made once a snapshot: a snapshot is one tenant's, or the empty one.
+  readonly #made = new WeakMap<ModelSnapshot, { versions: string; models: TenantModels }>()
+  #versions = 0
 
-  constructor(providers: readonly Provider[], list: ListModels, clock: Clock) {
-    this.#providers = providers
-    this.#list = list
-    this.#clock = clock
+  constructor(options: CatalogueOptions) {
+    this.#options = options
+  }
+
+  async of(tenantId: string, waitUntil: WaitUntil): Promise<TenantModels> {
+    const snapshot = await this.#options.registry.of(tenantId, waitUntil)
+    const providers = [...this.#options.providers, ...snapshot.providerKeys.map(ownProvider)]
+    const lists: Listed[] = []
     for (const provider of providers) {
-      if (provider.models) this.#remember(provider, provider.models, Number.POSITIVE_INFINITY)
+      const list = this.#known(provider, waitUntil)
+      lists.push(list ?? (await this.#read(provider, undefined)))
     }
+    const versions = lists.map(({ version }) => version).join('.')
+    const made = this.#made.get(snapshot)
+    if (made?.versions === versions) return made.models
+    const models = make(snapshot, providers, lists)
+    this.#made.set(snapshot, { versions, models })
+    return models
   }
 
-  /** Every model that the plan may use, in the order of the configuration. */
-  async routes(plan: Plan): Promise<readonly Route[]> {
-    const usable = this.#providers.filter((provider) => provider.plans.includes(plan))
-    const lists = await Promise.all(usable.map((provider) => this.#routes(provider)))
-    return lists.flatMap((routes) => [...routes.values()])
+  /** What is known of a provider's list, as far as it need not be waited for. */
+  #known(provider: Provider, waitUntil: WaitUntil): Listed | undefined {
+    const list = this.#lists.get(idOf(provider))
+    if (!list) return undefined
+    const now = this.#options.clock.now()
+    if (now < list.freshUntilMs) return list
+    // Nothing to serve from meanwhile, so the request waits.
+    if (!list.models || now >= list.freshUntilMs + LIST_MS) return undefined
+    // Whoever comes next need not read it too.
+    this.#hold(provider, { ...list, freshUntilMs: now + RETRY_MS })
+    waitUntil(this.#read(provider, list))
+    return list
   }
 
-  /**
-   * @param name `{provider}:{model}`, the bare name of a model, or `auto` for the first that the plan may use
-   * @throws GatewayError `model_not_found`, `plan_required`
-   */
-  async resolve(name: string, plan: Plan): Promise<Route> {
-    const route = name === 'auto' ? (await this.routes(plan))[0] : await this.#find(name)
-    if (!route) throw name === 'auto' ? nothingUsable(plan) : notFound()
-    if (!route.provider.plans.includes(plan)) throw planRequired(plan)
-    return route
-  }
-
-  async #find(name: string): Promise<Route | undefined> {
-    const colon = name.indexOf(':')
-    const named = colon > 0 && this.#providers.find((provider) => provider.name === name.slice(0, colon))
-    if (named) return (await this.#routes(named)).get(name.slice(colon + 1))
-    for (const provider of this.#providers) {
-      const route = (await this.#routes(provider)).get(name)
-      if (route) return route
-    }
-    return undefined
-  }
-
-  async #routes(provider: Provider): Promise<ReadonlyMap<string, Route>> {
-    const known = this.#known.get(provider.name)
-    if (known && known.untilMs > this.#clock.now()) return known.routes
+  async #read(provider: Provider, last = this.#lists.get(idOf(provider))): Promise<Listed> {
+    const { clock, list } = this.#options
     try {
-      return this.#remember(provider, await this.#list(provider), this.#clock.now() + LIST_MS)
+      const models = provider.models?.map((id) => ({ id })) ?? (await list(provider))
+      const isSame = last?.models !== undefined && JSON.stringify(last.models) === JSON.stringify(models)
+      const version = isSame ? last.version : ++this.#versions
+      const freshForMs = provider.models ? Number.POSITIVE_INFINITY : LIST_MS
+      return this.#hold(provider, { models, version, freshUntilMs: clock.now() + freshForMs })
     } catch {
       // The last good list serves while the provider is silent; its models may still answer.
-      const routes = known?.routes ?? new Map()
-      this.#known.set(provider.name, { routes, untilMs: this.#clock.now() + RETRY_MS })
-      return routes
+      const { models, version = 0 } = last ?? {}
+      return this.#hold(provider, { models, version, freshUntilMs: clock.now() + RETRY_MS })
     }
   }
 
-  #remember(provider: Provider, models: readonly string[], untilMs: number): ReadonlyMap<string, Route> {
-    const { name, revision } = provider
-    const routes = new Map(
-      models.map((model) => [model, { id: `${name}:${model}`, revision, provider, model }]),
-    )
-    this.#known.set(name, { routes, untilMs })
-    return routes
+  #hold(provider: Provider, list: Listed): Listed {
+    this.#lists.set(idOf(provider), list, 1, '')
+    return list
   }
 }
 
-const notFound = () =>
-  new GatewayError(
-    'model_not_found',
-    'There is no model of this name.',
-    'Call GET /v1/models for the names you may use.',
-    {
-      param: 'model',
-    },
-  )
+/** A route to a model that nobody has listed. */
+export function trustedModel(provider: Provider, model: string): Model {
+  return toModel(provider, { id: model })
+}
 
-const nothingUsable = (plan: Plan) =>
-  new GatewayError(
-    'model_not_found',
-    `No model is available to the plan "${plan}".`,
-    'Ask whoever runs this gateway to configure a provider, or for another plan.',
-    { param: 'model' },
+function make(
+  snapshot: ModelSnapshot,
+  providers: readonly Provider[],
+  lists: readonly Listed[],
+): TenantModels {
+  const provided = providers.flatMap((provider, index) =>
+    (lists[index]?.models ?? []).map((listed) => toModel(provider, listed)),
   )
+  const operators = provided.filter(({ ownerId }) => ownerId === undefined)
+  const upstreamOf = (name: string | undefined): Route | undefined =>
+    (name === undefined ? operators[0] : operators.find(({ route }) => route.id === name))?.route
+  const custom = toModels(snapshot, upstreamOf)
+  return {
+    models: [...custom, ...provided],
+    aliases: snapshot.aliases,
+    unlisted: providers.filter((_, index) => lists[index]?.models === undefined),
+    isComplete: snapshot.known,
+    revision: [
+      ...providers.map(({ name, revision }) => `${name}@${revision}`),
+      ...snapshot.models.map(rowOf),
+    ].join(' '),
+  }
+}
 
-const planRequired = (plan: Plan) =>
-  new GatewayError(
-    'plan_required',
-    `This model is not part of the plan "${plan}".`,
-    'Choose a model from GET /v1/models, or ask whoever runs this gateway for the paid plan.',
-    { param: 'model' },
-  )
+const rowOf = ({ id, revision }: CustomModel): string => `${id}.${revision}`
+
+function toModel(provider: Provider, { id, contextTokens }: ListedModel): Model {
+  const { name, revision, plans, ownerId } = provider
+  return {
+    route: { id: `${name}:${id}`, revision, provider, model: id },
+    kind: 'provider',
+    ownerId,
+    isPublic: false,
+    isActive: true,
+    plans,
+    capabilities: { contextTokens },
+  }
+}
+
+function ownProvider({ id, tenantId, provider, baseUrl, format, key, revision }: ProviderKey): Provider {
+  const endpoint: Endpoint = {
+    id: `own:${id}`,
+    baseUrl,
+    host: new URL(baseUrl).host,
+    credential: { sealed: key, place: { table: 'provider_keys', rowId: id, tenantId } },
+    weight: 1,
+    isForeign: true,
+  }
+  return {
+    name: provider,
+    format,
+    endpoints: [endpoint],
+    plans: PLANS,
+    revision: `${id}.${revision}`,
+    ownerId: tenantId,
+  }
+}
+
+/** A changed key may open other models. */
+const idOf = ({ endpoints: [{ id }], revision }: Provider): string => `${id} ${revision}`

@@ -1,6 +1,6 @@
 import { PLANS } from '../tenants/tenant.ts'
 import type { Model } from './model.ts'
-import type { Route } from './provider.ts'
+import type { Endpoint, Route } from './provider.ts'
 import type { CustomModel } from './registry.ts'
 import type { ModelSnapshot } from './registry-cache.ts'
 
@@ -29,7 +29,7 @@ function routeOf(
   custom: CustomModel,
   upstreamOf: (name: string | undefined) => Route | undefined,
 ): Route | undefined {
-  const { id: rowId, modelId, endpointUrl, config } = custom
+  const { id: rowId, tenantId, modelId, endpointUrl, config } = custom
   const id = customRouteId(modelId)
   // The row's id too: a model that was deleted and made anew counts from 1 again.
   const revision = `${rowId}.${custom.revision}`
@@ -37,7 +37,22 @@ function routeOf(
     const upstream = upstreamOf(config.upstream ?? undefined)
     return upstream && { ...upstream, id, revision: `${revision} ${upstream.id}@${upstream.revision}` }
   }
-  const provider = { name: 'custom', baseUrl: endpointUrl, headers: {}, plans: PLANS, revision }
+  const endpoint: Endpoint = {
+    id: `custom:${rowId}`,
+    baseUrl: endpointUrl,
+    // Whoever uses another's model is not told where it is.
+    host: custom.isPublic ? undefined : new URL(endpointUrl).host,
+    credential: custom.key && { sealed: custom.key, place: { table: 'custom_models', rowId, tenantId } },
+    weight: 1,
+    isForeign: true,
+  }
+  const provider = {
+    name: 'custom',
+    format: custom.format,
+    endpoints: [endpoint] as const,
+    plans: PLANS,
+    revision,
+  }
   return { id, revision, provider, model: config.model ?? modelId }
 }
 

@@ -80,6 +80,11 @@ export class HealthBook {
     return this.#latencies.get(routeId)?.ms
   }
 
+  /** Whether it said itself that it is not to be asked yet. */
+  isClosed(target: Target, nowMs: number): boolean {
+    return this.#records.size > 0 && this.closedUntilMs(target) > nowMs
+  }
+
   /** When the target opens again, as far as it said so. */
   closedUntilMs(target: Target): number {
     return Math.max(0, ...this.#of(target).map(({ closedUntilMs }) => closedUntilMs))

@@ -3,7 +3,7 @@ import { type Clock, withDeadline } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
 import type { JsonObject } from '../core/json.ts'
 import type { Adapter, ListedModel, WireFormat } from '../providers/adapter.ts'
-import type { Fetch } from '../providers/openai.ts'
+import type { Fetch } from '../providers/fetch.ts'
 
 export interface ProbeServices {
   readonly clock: Clock

@@ -14,6 +14,8 @@ export interface Endpoint {
   readonly id: string
   /** Ends without a slash: `https://api.openai.com/v1`. */
   readonly baseUrl: string
+  /** Host and port as errors may name them; undefined where they are not the caller's to know. */
+  readonly host: string | undefined
   /** The operator's key as text, a tenant's sealed; undefined where the server wants none. Never shown. */
   readonly credential?: string | SealedCredential | undefined
   /** Share of the load among the endpoints of its provider, > 0. */
@@ -30,6 +32,8 @@ export interface Provider {
   readonly endpoints: readonly [Endpoint, ...Endpoint[]]
   /** The models offered; absent = ask the provider itself. */
   readonly models?: readonly string[]
+  /** The tenant whose own key it is; undefined for the operator's. */
+  readonly ownerId?: string | undefined
   /** The plans that may use it. */
   readonly plans: readonly Plan[]
   /** Part of every cache key: raise it when the same name starts to mean another model. */

@@ -214,7 +214,7 @@ export interface FailurePlace {
   readonly provider: string
   readonly model: string
   /** Of the address that was asked, without path. */
-  readonly host: string
+  readonly host: string | undefined
 }
 
 export interface FailureDetails {
@@ -239,7 +239,7 @@ export class UpstreamError extends GatewayError {
     const context: ErrorContext = {
       provider: place.provider,
       model: place.model,
-      host: place.host,
+      ...(place.host !== undefined && { host: place.host }),
       ...(status !== undefined && { upstream_status: status }),
     }
     super(code, `The provider "${place.provider}" ${says}${told && ` (${told})`}.`, tip, {

@@ -34,14 +34,16 @@ export interface ModelCall {
   readonly settlement: Settlement
 }
 
+export interface Answered {
+  readonly body: string | ReadableStream<Uint8Array>
+  readonly answeredBy: Target
+}
+
 /**
  * Asks the models and hands the first answer on: a plain one once it is whole and judged, a stream as it comes.
  * @throws GatewayError; the caller who leaves ends every call to a model
  */
-export async function askModels(
-  services: AskServices,
-  call: ModelCall,
-): Promise<string | ReadableStream<Uint8Array>> {
+export async function askModels(services: AskServices, call: ModelCall): Promise<Answered> {
   const { settlement, watch, targets, request } = call
   const left = call.signal()
   // Held from before the first byte: an invocation whose caller leaves is otherwise ended in mid-sentence.
@@ -51,14 +53,16 @@ export async function askModels(
   try {
     const answering = await firstAnswer(services, { targets, request, watch, left, settlement })
     const { begun, note } = answering
-    if (begun.kind === 'sse') return stream(services, call, begun.opening, note, left, over.resolve)
+    const answeredBy = note.target
+    if (begun.kind === 'sse')
+      return { answeredBy, body: stream(services, call, begun.opening, note, left, over.resolve) }
     const { body, verdict } = begun.completion
     note.end('answered', verdict.usage)
     settlement.usage = verdict.usage
     settlement.settle('success')
     watch.stop()
     over.resolve(keepIfWorth(services, call, note, verdict, { kind: 'json', body }))
-    return body
+    return { answeredBy, body }
   } catch (cause) {
     watch.stop()
     over.resolve()

@@ -114,7 +114,7 @@ export async function begin(services: AttemptServices, attempt: Attempt): Promis
 /** The error that speaks of this target. */
 export function failure(target: Target, kind: FailureKind, details?: FailureDetails): UpstreamError {
   const { route, endpoint } = target
-  const place = { provider: route.provider.name, model: route.id, host: hostOf(endpoint.baseUrl) }
+  const place = { provider: route.provider.name, model: route.id, host: endpoint.host }
   return new UpstreamError(kind, place, details)
 }
 
@@ -227,5 +227,3 @@ async function readText(response: Response, maxBytes: number, target: Target): P
 }
 
 const decoder = new TextDecoder('utf-8', { fatal: false, ignoreBOM: true })
-
-const hostOf = (url: string): string => (URL.canParse(url) ? new URL(url).host : '')

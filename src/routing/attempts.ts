@@ -50,7 +50,13 @@ const MAX_WAIT_MS = 5_000
  */
 export async function firstAnswer(services: AttemptsServices, call: AttemptsCall): Promise<Answering> {
   const { clock, health, retries } = services
-  const open = call.targets.filter((target) => health.available(target, clock.now()))
+  const nowMs = clock.now()
+  const healthy = call.targets.filter((target) => health.available(target, nowMs))
+  // Where nothing is well, an attempt is worth more than an error, unless the provider asked to be left alone.
+  const isLastResort = healthy.length === 0
+  const open = isLastResort ? call.targets.filter((target) => !health.isClosed(target, nowMs)) : healthy
+  const mayAsk = (target: Target): boolean =>
+    isLastResort ? !health.isClosed(target, clock.now()) : health.admit(target, clock.now())
   const isAlone = open.length === 1
   retries.earn()
   let failed: GatewayError | undefined
@@ -63,7 +69,7 @@ export async function firstAnswer(services: AttemptsServices, call: AttemptsCall
   }
 
   const [first, second] = open
-  if (first && second && services.hedgeAfterMs !== undefined && health.admit(first, clock.now())) {
+  if (first && second && services.hedgeAfterMs !== undefined && mayAsk(first)) {
     try {
       return await hedged(services, call, first, second, services.hedgeAfterMs)
     } catch (cause) {
@@ -74,7 +80,7 @@ export async function firstAnswer(services: AttemptsServices, call: AttemptsCall
   }
   for (; index < open.length; index++) {
     const target = open[index] as Target
-    for (let repeats = 0; attempts < MAX_ATTEMPTS && health.admit(target, clock.now()); repeats++) {
+    for (let repeats = 0; attempts < MAX_ATTEMPTS && mayAsk(target); repeats++) {
       attempts += 1
       try {
         return await start(services, call, target, isAlone).answering
@@ -179,12 +185,12 @@ function waitBefore(repeats: number, failed: GatewayError, random: () => number)
 const pause = (clock: Clock, ms: number): Promise<undefined> =>
   new Promise((resolve) => clock.after(ms, () => resolve(undefined)))
 
-/** Every target is being left alone after failures. */
+/** Every target asked to be left alone. */
 function unavailable({ clock, health }: AttemptsServices, targets: readonly Target[]): GatewayError {
   const opensMs = Math.min(...targets.map((target) => health.closedUntilMs(target))) - clock.now()
   return new GatewayError(
     'model_unavailable',
-    'Every model that could answer has failed lately and is being left alone for a while.',
+    'Every provider that could answer has asked to be left alone for a while.',
     'Try again after the time given in Retry-After, or choose another model.',
     { retryAfterSeconds: Math.max(1, Math.ceil(opensMs / 1_000)) },
   )

@@ -4,14 +4,13 @@ import type { CacheEntry } from '../cache/entry.ts'
 import type { SlotMaker } from '../cache/slot.ts'
 import { ageSeconds, BYPASS, cacheStatus } from '../cache/status.ts'
 import type { CacheSlot } from '../cache/tier.ts'
-import { type WaitUntil, Watch } from '../core/clock.ts'
+import { type Clock, type WaitUntil, Watch } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
 import { isObject, type JsonValue } from '../core/json.ts'
-import type { Catalogue } from '../models/catalogue.ts'
 import type { Caller } from '../tenants/tenant.ts'
 import { type Answer, type AskServices, askModels, type Keep } from './ask.ts'
-import { targetsOf } from './balance.ts'
 import { checkChatRequest } from './chat-request.ts'
+import { choose, type Plan, type PlanServices, wish } from './plan.ts'
 import type { Settlement } from './settlement.ts'
 
 /** Whether a key may still spend. Only misses ask. */
@@ -20,8 +19,8 @@ export interface Accounts {
   maySpend(tenantId: string, keyId: string): Promise<boolean>
 }
 
-export interface ChatServices extends AskServices {
-  readonly catalogue: Catalogue
+export interface ChatServices extends AskServices, PlanServices {
+  readonly clock: Clock
   readonly slots: SlotMaker
   readonly chain: CacheChain
   readonly accounts: Accounts
@@ -44,6 +43,8 @@ export interface ChatAnswer {
   readonly cacheStatus: string
   /** Seconds; only on a hit. */
   readonly age: number | undefined
+  /** `x-beast-route`: who answered and why; only where a model was asked. */
+  readonly route: string | undefined
 }
 
 /** How long a miss waits to learn whether its key was revoked. Beyond it the request goes on. */
@@ -63,11 +64,12 @@ export async function answerChat(services: ChatServices, call: ChatCall): Promis
   const request = checkChatRequest(call.body)
   settlement.stream = request.stream === true
   const control = cacheControl(call.headers, tenant.cachePolicy, request.temperature === 0)
-  const route = await services.catalogue.resolve(request.model, tenant.plan)
-  settlement.routeId = route.id
+  const wished = await wish(services, tenant, request.model, call.waitUntil)
+  const { requested } = wished
+  settlement.routeId = requested.id
 
   const slot =
-    control.read || control.store ? await services.slots.slot(tenant, route, canonicalBody) : undefined
+    control.read || control.store ? await services.slots.slot(tenant, requested, canonicalBody) : undefined
   const watch = new Watch(services.clock)
   const read = slot && control.read ? await lookUp(services, call, slot, control, watch) : undefined
   const status = read ? cacheStatus(read, services.clock.now()) : BYPASS
@@ -77,10 +79,13 @@ export async function answerChat(services: ChatServices, call: ChatCall): Promis
     settlement.tier = read.from
     settlement.settle('success')
     const { kind, body } = read.entry
-    return { kind, body, cacheStatus: status, age: ageSeconds(read.entry, services.clock.now()) }
+    const age = ageSeconds(read.entry, services.clock.now())
+    return { kind, body, cacheStatus: status, age, route: undefined }
   }
+  let plan: Plan
   try {
     if (control.onlyIfCached) throw notCached()
+    plan = choose(services, tenant, wished, request)
     await mustBeAllowedToSpend(services, caller, watch)
   } catch (error) {
     watch.stop()
@@ -89,9 +94,17 @@ export async function answerChat(services: ChatServices, call: ChatCall): Promis
   const keep: Keep | undefined =
     slot && control.store ? (answer) => store(services, slot, control, answer) : undefined
   const { signal, waitUntil } = call
-  const targets = targetsOf(route, services.random)
-  const body = await askModels(services, { targets, request, keep, watch, signal, waitUntil, settlement })
-  return { kind: request.stream === true ? 'sse' : 'json', body, cacheStatus: status, age: undefined }
+  const { targets } = plan
+  const asked = { targets, request: plan.request, keep, watch, signal, waitUntil, settlement }
+  const { body, answeredBy } = await askModels(services, asked)
+  const kind = request.stream === true ? 'sse' : 'json'
+  return {
+    kind,
+    body,
+    cacheStatus: status,
+    age: undefined,
+    route: plan.routeHeader(targets.indexOf(answeredBy)),
+  }
 }
 
 function lookUp(

@@ -14,9 +14,9 @@ export const capable: Strategy = {
 }
 
 function missing(has: Capabilities, needs: Needs): Reason | undefined {
-  if (needs.tools && has.tools === false) return 'no_tools'
-  if (needs.vision && has.vision === false) return 'no_vision'
-  if (needs.json && has.json === false) return 'no_json'
+  if (has.tools === false && needs.tools) return 'no_tools'
+  if (has.vision === false && needs.vision) return 'no_vision'
+  if (has.json === false && needs.json) return 'no_json'
   const { contextTokens } = has
   if (contextTokens === undefined) return undefined
   // An answer needs room too: one token where the caller named no maximum.

@@ -11,14 +11,15 @@ const MAX_RECORDED = 32
 
 /**
  * The value of `x-beast-route`, in the form of `Cache-Status`: the model that answered first, then what else could
- * have, then what could not and why. Ids and reason codes only, no scores, and nothing of another tenant's
+ * have, then what could not and why; the task where it had a say. Ids and reason codes only, no scores, and nothing of another tenant's
  * models, not even how many there are. Whole members only, up to 1 kB.
  * @param answered which of `decision.chosen` answered; undefined while none did
  */
 export function routeHeader(decision: Decision, needs: Needs, answered = decision.chosen[0]): string {
   let header = ''
   for (const candidate of inOrder(decision, answered)) {
-    const said = candidate === answered ? `${member(candidate)};task=${needs.task}` : member(candidate)
+    const told = candidate === answered && !candidate.reasons.includes('named')
+    const said = told ? `${member(candidate)};task=${needs.task}` : member(candidate)
     const longer = header === '' ? said : `${header}, ${said}`
     if (longer.length > MAX_HEADER_BYTES) break
     header = longer

@@ -3,7 +3,7 @@ import { isObject, type JsonObject, type JsonValue } from '../core/json.ts'
 import { lastUserText } from './chat-text.ts'
 import { takeApart } from './code.ts'
 import { recogniseParts, type Task } from './task.ts'
-import { maxOutputTokens, withTaskDefaults } from './task-defaults.ts'
+import { leavesItToUs, maxOutputTokens, withTaskDefaults } from './task-defaults.ts'
 
 /** What a request asks of a model, read from its parsed form without asking any model. */
 export interface Needs {
@@ -33,24 +33,72 @@ const IMAGE_TOKENS = 1_600
 
 const IMAGE_PARTS = new Set<JsonValue | undefined>(['image_url', 'image', 'input_image'])
 
-/** @param request a chat request that passed the door */
+/**
+ * Read on demand and once: most requests name their model, and then nobody asks for their task.
+ * @param request a chat request that passed the door
+ */
 export function readNeeds(request: JsonObject): Needs {
-  const parts = takeApart(lastUserText(request))
-  const task = recogniseParts(parts)
-  const format = request.response_format
-  const size = measure(request)
-  return {
-    task,
-    inputTokens:
-      Math.ceil(size.bytes / BYTES_A_TOKEN) + size.messages * MESSAGE_TOKENS + size.images * IMAGE_TOKENS,
-    outputTokens: maxOutputTokens(withTaskDefaults(request, task)),
-    tools: size.tools,
-    vision: size.images > 0,
-    json: isObject(format) && (format.type === 'json_object' || format.type === 'json_schema'),
-    codeShare: parts.codeShare,
-    codeLanguage: parts.codeLanguage,
+  return new RequestNeeds(request)
+}
+
+class RequestNeeds implements Needs {
+  readonly #request: JsonObject
+  #parts: Parts | undefined
+  #task: Task | undefined
+  #size: Size | undefined
+
+  constructor(request: JsonObject) {
+    this.#request = request
+  }
+
+  get task(): Task {
+    this.#task ??= recogniseParts(this.#lastMessage())
+    return this.#task
+  }
+
+  get inputTokens(): number {
+    const { bytes, messages, images } = this.#measured()
+    return Math.ceil(bytes / BYTES_A_TOKEN) + messages * MESSAGE_TOKENS + images * IMAGE_TOKENS
+  }
+
+  get outputTokens(): number {
+    const request = this.#request
+    return maxOutputTokens(leavesItToUs(request.model) ? withTaskDefaults(request, this.task) : request)
+  }
+
+  get tools(): boolean {
+    return this.#measured().tools
+  }
+
+  get vision(): boolean {
+    return this.#measured().images > 0
+  }
+
+  get json(): boolean {
+    const format = this.#request.response_format
+    return isObject(format) && (format.type === 'json_object' || format.type === 'json_schema')
+  }
+
+  get codeShare(): number {
+    return this.#lastMessage().codeShare
+  }
+
+  get codeLanguage(): string | undefined {
+    return this.#lastMessage().codeLanguage
+  }
+
+  #lastMessage(): Parts {
+    this.#parts ??= takeApart(lastUserText(this.#request))
+    return this.#parts
+  }
+
+  #measured(): Size {
+    this.#size ??= measure(this.#request)
+    return this.#size
   }
 }
+
+type Parts = ReturnType<typeof takeApart>
 
 interface Size {
   bytes: number

@@ -20,6 +20,9 @@ export const MAX_CHOSEN = 8
 /** What can be used at all comes first, then what suits, then what it costs; speed decides between equals. */
 export const STANDARD: readonly Strategy[] = [capable, healthy, fitting, cheaper, faster]
 
+/** For a single model there is nothing to compare. */
+export const ONE: readonly Strategy[] = [capable, healthy]
+
 const NAMED: readonly Reason[] = ['named']
 const NONE: readonly Reason[] = []
 

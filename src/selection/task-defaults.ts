@@ -38,7 +38,8 @@ export function maxOutputTokens({ max_completion_tokens, max_tokens }: JsonObjec
 
 const OURS = 'beast-mode-'
 
-const leavesItToUs = (model: unknown): boolean =>
+/** Whether the name leaves the choice, and with it the settings, to the gateway. */
+export const leavesItToUs = (model: unknown): boolean =>
   typeof model === 'string' &&
   (model === AUTO || model.startsWith(OURS) || model.startsWith(`custom:${OURS}`))
 

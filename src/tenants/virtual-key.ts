@@ -1,4 +1,5 @@
 import { toBase64Url, utf8 } from '../core/bytes.ts'
+import { crc32 } from '../core/crc32.ts'
 
 const PREFIX = 'bm_live_'
 const SHAPE = /^bm_live_[A-Za-z0-9_-]{43}[0-9a-f]{8}$/
@@ -7,14 +8,14 @@ const SECRET_LENGTH = 43
 /** A new virtual key: `bm_live_`, 32 random bytes as base64url, and a checksum of those (8 hex digits). */
 export function createVirtualKey(random: Uint8Array = crypto.getRandomValues(new Uint8Array(32))): string {
   const secret = toBase64Url(random)
-  return `${PREFIX}${secret}${checksum(secret)}`
+  return `${PREFIX}${secret}${crc32(secret)}`
 }
 
 /** Whether the text can be a key at all: a typing error is told apart without asking any store. */
 export function isVirtualKey(text: string): boolean {
   if (!SHAPE.test(text)) return false
   const secret = text.slice(PREFIX.length, PREFIX.length + SECRET_LENGTH)
-  return text.endsWith(checksum(secret))
+  return text.endsWith(crc32(secret))
 }
 
 /** The last four characters, by which a person tells keys apart. */
@@ -39,14 +40,4 @@ export class KeyDigest {
     )
     return toBase64Url(new Uint8Array(await crypto.subtle.sign('HMAC', this.#key, utf8(key))))
   }
-}
-
-/** CRC-32 (ISO 3309) as 8 hex digits. */
-function checksum(text: string): string {
-  let crc = 0xffffffff
-  for (let i = 0; i < text.length; i++) {
-    crc ^= text.charCodeAt(i)
-    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1
-  }
-  return ((crc ^ 0xffffffff) >>> 0).toString(16).padStart(8, '0')
 }

@@ -55,7 +55,12 @@ describe('providers', () => {
       names({ OPENAI_API_KEY: 'a', ANTHROPIC_API_KEY: 'b', OLLAMA_BASE_URL: 'http://127.0.0.1:11434/' }),
     ).toEqual(['openai', 'anthropic', 'ollama'])
     const [ollama] = configuredProviders(env({ OLLAMA_BASE_URL: 'http://127.0.0.1:11434/' }))
-    expect(ollama?.baseUrl).toBe('http://127.0.0.1:11434/v1')
+    expect(ollama?.endpoints.map(({ baseUrl }) => baseUrl)).toEqual(['http://127.0.0.1:11434/v1'])
+    const [openai] = configuredProviders(env({ OPENAI_API_KEY: 'a, b' }))
+    expect(openai?.endpoints.map(({ id, credential }) => [id, credential])).toEqual([
+      ['openai', 'a'],
+      ['openai#2', 'b'],
+    ])
     expect(configuredProviders(env({ OPENAI_API_KEY: 'a' }))[0]?.plans).toEqual(['paid'])
   })
 })

@@ -11,8 +11,17 @@ export function model(id: string, differs: Partial<Model> = {}): Model {
       revision: '1',
       provider: {
         name,
-        baseUrl: 'https://endpoint-of.test/v1',
-        headers: { authorization: 'Bearer secret-of-the-endpoint' },
+        format: 'openai',
+        endpoints: [
+          {
+            id: name,
+            baseUrl: 'https://endpoint-of.test/v1',
+            host: 'endpoint-of.test',
+            credential: 'secret-of-the-endpoint',
+            weight: 1,
+            isForeign: false,
+          },
+        ],
         plans: ['paid'],
         revision: '1',
       },

@@ -32,6 +32,8 @@ export interface Env {
   /** Loopback addresses that they may lie at, `127.0.0.1:11434`, comma-separated: for a laptop only. */
   readonly UPSTREAM_LOOPBACK?: string
 
+  /** What this gateway calls itself in `Via`, by which it knows its own requests; unset = made from SUPABASE_URL. */
+  readonly GATEWAY_ID?: string
   /** Origins whose pages may call /v1, comma-separated; none by default. */
   readonly CORS_ORIGINS?: string
   readonly MAX_BODY_BYTES?: string

@@ -37,6 +37,7 @@ function endpointsOf(name: string, baseUrl: string, keys?: string): [Endpoint, .
   const endpoint = (credential: string | undefined, index: number): Endpoint => ({
     id: index === 0 ? name : `${name}#${index + 1}`,
     baseUrl,
+    host: URL.canParse(baseUrl) ? new URL(baseUrl).host : undefined,
     credential: credential || undefined,
     weight: 1,
     isForeign: false,

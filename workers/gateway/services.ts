@@ -9,20 +9,26 @@ import { RedisTier } from '../../src/cache/tiers/redis.ts'
 import { SupabaseTier } from '../../src/cache/tiers/supabase.ts'
 import { fromBase64Url } from '../../src/core/bytes.ts'
 import type { Clock } from '../../src/core/clock.ts'
+import { crc32 } from '../../src/core/crc32.ts'
 import { GatewayError } from '../../src/core/errors.ts'
 import { uuidv7 } from '../../src/core/ids.ts'
 import { Vault } from '../../src/core/vault.ts'
 import { RequestCounts } from '../../src/metrics/request-counts.ts'
 import { Catalogue } from '../../src/models/catalogue.ts'
+import { HealthBook } from '../../src/models/health.ts'
 import type { SealedKeyStore } from '../../src/models/key-rotation.ts'
 import type { ModelManagement } from '../../src/models/manage.ts'
+import { OpenedKeys } from '../../src/models/opened-keys.ts'
+import type { SealedCredential } from '../../src/models/provider.ts'
 import { RegistryCache, type RegistryTrouble } from '../../src/models/registry-cache.ts'
 import { SupabaseModels } from '../../src/models/supabase-models.ts'
 import { SupabaseSealedKeys } from '../../src/models/supabase-sealed-keys.ts'
 import { adapterFor } from '../../src/providers/adapters.ts'
 import { guardedFetch } from '../../src/providers/address-policy.ts'
-import { type Fetch, listModels } from '../../src/providers/openai.ts'
+import type { Fetch } from '../../src/providers/fetch.ts'
+import { listModels } from '../../src/providers/list-models.ts'
 import type { ChatServices } from '../../src/routing/chat.ts'
+import { RetryBudget } from '../../src/routing/retry-budget.ts'
 import type { RecordEvent } from '../../src/routing/settlement.ts'
 import { Authenticator } from '../../src/tenants/authenticator.ts'
 import { KvKeyRecords } from '../../src/tenants/kv-records.ts'
@@ -99,25 +105,32 @@ export function createServices(env: Env): Services & Administration {
     }),
   })
   const fetchUpstream: Fetch = (url, init) => fetch(url, init)
-  const catalogue = new Catalogue(
-    configuredProviders(env),
-    (provider) => listModels(fetchUpstream, provider),
-    clock,
-  )
   const policy = addressPolicyOf(env)
+  const guarded = guardedFetch(fetchUpstream, policy)
   const modelStore = new SupabaseModels(supabase, clock.now)
+  const keys = createKeyBox(env)
+  const opened = new OpenedKeys(keys, clock)
+  const openKey = ({ place, sealed }: SealedCredential) => opened.open(place, sealed)
+  const registry = new RegistryCache({ clock, store: modelStore, report: reportRegistryTrouble })
+  const catalogue = new Catalogue({
+    clock,
+    providers: configuredProviders(env),
+    registry,
+    list: (provider) => listModels({ fetch: fetchUpstream, guarded, openKey }, provider),
+  })
+  const pseudonym = env.GATEWAY_ID || `beast-${crc32(requireSecret(env, 'SUPABASE_URL'))}`
   const account = (tenantId: string) => env.ACCOUNT.get(env.ACCOUNT.idFromName(tenantId))
   const counts = new RequestCounts()
   return {
     clock,
     catalogue,
-    registry: new RegistryCache({ clock, store: modelStore, report: reportRegistryTrouble }),
+    registry,
     models: {
       clock,
       store: modelStore,
-      keys: createKeyBox(env),
+      keys,
       policy,
-      fetch: guardedFetch(fetchUpstream, policy),
+      fetch: guarded,
       adapterFor,
       newId: () => uuidv7(clock.now()),
     },
@@ -128,12 +141,21 @@ export function createServices(env: Env): Services & Administration {
     chat: {
       clock,
       fetch: fetchUpstream,
+      random: Math.random,
       catalogue,
+      health: new HealthBook(),
+      retries: new RetryBudget(),
+      hedgeAfterMs: env.HEDGE_AFTER_MS ? positiveInteger(env, 'HEDGE_AFTER_MS', 1) : undefined,
+      openKey,
+      checkAddress: (url) => void policy.check(url),
+      pseudonym,
       chain,
       slots: new SlotMaker(vault),
       accounts: { maySpend: async (tenantId, keyId) => account(tenantId).maySpend(keyId) },
       limits: {
         answerMs: positiveInteger(env, 'UPSTREAM_TIMEOUT_MS', 300_000),
+        connectMs: positiveInteger(env, 'UPSTREAM_CONNECT_MS', 30_000),
+        firstTokenMs: positiveInteger(env, 'UPSTREAM_FIRST_TOKEN_MS', 60_000),
         idleMs: positiveInteger(env, 'UPSTREAM_IDLE_MS', 60_000),
         maxAnswerBytes: 32 * KIB * KIB,
         maxEntryLength: KIB * KIB,

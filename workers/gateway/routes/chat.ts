@@ -1,5 +1,5 @@
 import { Hono } from 'hono'
-import { toGatewayError } from '../../../src/core/errors.ts'
+import { GatewayError, toGatewayError } from '../../../src/core/errors.ts'
 import { parseJson } from '../../../src/core/json.ts'
 import { answerChat, type ChatAnswer } from '../../../src/routing/chat.ts'
 import { outcomeOf, Settlement } from '../../../src/routing/settlement.ts'
@@ -15,6 +15,7 @@ export const chat = new Hono<AppEnv>().post('/', async (c) => {
   const { raw } = c.req
   const settlement = new Settlement(requestId, services.clock.now, services.record)
   try {
+    mustNotBeOurOwn(raw.headers.get('via'), services.chat.pseudonym)
     // Counted while the key is looked up; nothing in it is parsed before the caller is known.
     const reading = readBody(raw, services.maxBodyBytes)
     const caller = await callerOf(c).catch(async (error) => {
@@ -42,6 +43,16 @@ export const chat = new Hono<AppEnv>().post('/', async (c) => {
   }
 })
 
+/** An endpoint that leads back here would ask itself for ever. */
+function mustNotBeOurOwn(via: string | null, pseudonym: string): void {
+  if (!via?.includes(pseudonym)) return
+  throw new GatewayError(
+    'loop_detected',
+    'This request has been here before: the address of a model leads back to this gateway.',
+    "Correct the model's address so that it names the model's own server.",
+  )
+}
+
 function toResponse(answer: ChatAnswer, requestId: string): Response {
   const headers: Record<string, string> = {
     'content-type': CONTENT_TYPE[answer.kind],
@@ -51,5 +62,6 @@ function toResponse(answer: ChatAnswer, requestId: string): Response {
     'x-request-id': requestId,
   }
   if (answer.age !== undefined) headers.age = String(answer.age)
+  if (answer.route !== undefined) headers['x-beast-route'] = answer.route
   return new Response(answer.body, { headers })
 }

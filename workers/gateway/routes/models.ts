@@ -1,32 +1,60 @@
-import { Hono } from 'hono'
+import { type Context, Hono } from 'hono'
 import { GatewayError } from '../../../src/core/errors.ts'
-import type { Route } from '../../../src/models/provider.ts'
+import type { Model } from '../../../src/models/model.ts'
+import { standing } from '../../../src/selection/standing.ts'
+import { wantedModels } from '../../../src/selection/wanted.ts'
+import type { Tenant } from '../../../src/tenants/tenant.ts'
 import type { AppEnv } from '../context.ts'
 import { callerOf } from '../middleware/caller.ts'
 
-/** GET /v1/models and /v1/models/{id}: the models that the caller's plan may use, in OpenAI's form. */
+/** GET /v1/models and /v1/models/{id}: the models that the caller may use, in OpenAI's form. */
 export const models = new Hono<AppEnv>()
   .get('/', async (c) => {
-    const caller = await callerOf(c)
-    const routes = await c.env.services.catalogue.routes(caller.tenant.plan)
-    return c.json({ object: 'list', data: routes.map(toModel) })
+    const { tenant, models } = await modelsOf(c)
+    const usable = models.filter((model) => mayUse(model, tenant))
+    // A model of the tenant's own key and of the operator's have one name.
+    const byId = new Map(usable.map((model) => [model.route.id, toModel(model, tenant)]))
+    return c.json({ object: 'list', data: [...byId.values()] })
   })
   // Names of models hold colons and slashes.
   .get('/:id{.+}', async (c) => {
-    const caller = await callerOf(c)
+    const { tenant, models } = await modelsOf(c)
     const id = c.req.param('id')
     if (id === 'auto')
+      throw notFound('"auto" is no model but a choice among them.', 'Call GET /v1/models for the names.')
+    const found = wantedModels(id, models, tenant.id).models
+    const usable = found.find((model) => mayUse(model, tenant))
+    if (usable) return c.json(toModel(usable, tenant))
+    if (found.some((model) => model.isActive)) {
       throw new GatewayError(
-        'model_not_found',
-        '"auto" is no model but a choice among them.',
-        'Call GET /v1/models for the names.',
+        'plan_required',
+        `This model is not part of the plan "${tenant.plan}".`,
+        'Choose a model from GET /v1/models, or ask whoever runs this gateway for the paid plan.',
+        { param: 'model' },
       )
-    return c.json(toModel(await c.env.services.catalogue.resolve(id, caller.tenant.plan)))
+    }
+    throw notFound('There is no model of this name.', 'Call GET /v1/models for the names you may use.')
   })
 
-const toModel = (route: Route) => ({
+async function modelsOf(c: Context<AppEnv>): Promise<{ tenant: Tenant; models: readonly Model[] }> {
+  const { tenant } = await callerOf(c)
+  const { models } = await c.env.services.catalogue.of(tenant.id, (promise) =>
+    c.executionCtx.waitUntil(promise),
+  )
+  return { tenant, models }
+}
+
+function mayUse(model: Model, tenant: Tenant): boolean {
+  const held = standing(model, tenant.id, tenant.plan)
+  return model.isActive && held !== 'not_yours' && held !== 'plan_required'
+}
+
+const toModel = ({ route, kind, ownerId }: Model, tenant: Tenant) => ({
   id: route.id,
   object: 'model',
   created: 0,
-  owned_by: route.provider.name,
+  owned_by: kind === 'provider' ? route.provider.name : ownerId === tenant.id ? tenant.name : 'public',
 })
+
+const notFound = (message: string, tip: string) =>
+  new GatewayError('model_not_found', message, tip, { param: 'model' })
