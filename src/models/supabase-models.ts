@@ -42,6 +42,7 @@ export class SupabaseModels implements ModelStore {
         .eq('is_public', true)
         .neq('tenant_id', tenantId)
         .order('created_at')
+        .order('model_id')
         .order('id')
         .limit(MAX_PUBLIC)
         .throwOnError(),
@@ -199,7 +200,7 @@ function modelColumns(change: ModelChange): JsonObject {
 }
 
 const byAge = (a: CustomModel, b: CustomModel): number =>
-  a.createdAt < b.createdAt || (a.createdAt === b.createdAt && a.id < b.id) ? -1 : 1
+  a.createdAt < b.createdAt || (a.createdAt === b.createdAt && a.modelId < b.modelId) ? -1 : 1
 
 function valid<T>(row: unknown, read: (row: unknown) => T | undefined): T {
   const value = read(row)
