@@ -65,11 +65,10 @@ function usage(): never {
   process.exit(2)
 }
 
-const listing = (keys: readonly KeyListing[]): string =>
-  table(
-    ['ID', 'TENANT', 'PLAN', 'KEY', 'STATE'],
-    keys.map((key) => [key.id, key.tenant, key.plan, `...${key.hint}`, state(key)]),
-  )
+function listing(keys: readonly KeyListing[]): string {
+  const rows = keys.map((key) => [key.id, key.tenant, key.plan, `...${key.hint}`, state(key)])
+  return table(['ID', 'TENANT', 'PLAN', 'KEY', 'STATE'], rows)
+}
 
 function state({ revoked_at, expires_at }: KeyListing): string {
   if (revoked_at) return `revoked ${revoked_at.slice(0, 10)}`

@@ -134,10 +134,9 @@ function fields(values: Values): object {
   }
 }
 
-const configOf = ({ model, upstream }: Values): object => ({
-  ...(model !== undefined && { model }),
-  ...(upstream !== undefined && { upstream }),
-})
+function configOf({ model, upstream }: Values): object {
+  return { ...(model !== undefined && { model }), ...(upstream !== undefined && { upstream }) }
+}
 
 function keyOf(variable: string | undefined): object {
   if (variable === undefined) return {}
