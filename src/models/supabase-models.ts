@@ -47,11 +47,9 @@ export class SupabaseModels implements ModelStore {
         .limit(MAX_PUBLIC)
         .throwOnError(),
     ])
-    const {
-      custom_models: models = [],
-      model_aliases: aliases = [],
-      provider_keys: keys = [],
-    } = own.data ?? {}
+    // Whoever asks has a key of this tenant: an answer without it is not the truth.
+    if (!own.data) throw new Error('the tenant did not come')
+    const { custom_models: models, model_aliases: aliases, provider_keys: keys } = own.data
     const bad: BadRow[] = []
     return {
       models: [

@@ -7,8 +7,11 @@ import { keksFrom } from '../../src/models/keks.ts'
 import { KeyBox } from '../../src/models/key-box.ts'
 import { rotateBatch } from '../../src/models/key-rotation.ts'
 import { type NewModel, SYSTEM_TENANT_ID } from '../../src/models/registry.ts'
+import { RegistryCache, type RegistryTrouble } from '../../src/models/registry-cache.ts'
 import { SupabaseModels } from '../../src/models/supabase-models.ts'
 import { SupabaseSealedKeys } from '../../src/models/supabase-sealed-keys.ts'
+import { fakeClock } from '../support/fake-clock.ts'
+import { type Fault, startFaultProxy } from '../support/fault-proxy.ts'
 import { customModel, TENANT_A, TENANT_B } from '../support/model-rows.ts'
 import { startTestSupabase, supabaseClient } from '../support/stores.ts'
 import { kek } from '../support/workers.ts'
@@ -164,6 +167,51 @@ describe('the store of models', () => {
     expect(await store.removeProviderKey(TENANT_B, 'openai')).toBe(false)
     expect(await store.removeAlias(TENANT_A, 'fast')).toBe(true)
     expect(await store.removeProviderKey(TENANT_A, 'openai')).toBe(true)
+  })
+})
+
+describe("an isolate's registry over the real store", () => {
+  it('fails no request while a row is broken, the store answers nonsense, fails, or is gone', async () => {
+    const proxy = await startFaultProxy(supabase.url)
+    const clock = fakeClock()
+    const troubles: RegistryTrouble[] = []
+    const through = new SupabaseModels(() => supabaseClient({ ...supabase, url: proxy.url }), Date.now)
+    const cache = new RegistryCache({ clock, store: through, report: (trouble) => troubles.push(trouble) })
+    const look = async () => {
+      await clock.advance(60_000)
+      return (await cache.of(TENANT_A, () => {})).models.filter(({ tenantId }) => tenantId === TENANT_A)
+    }
+    await store.create(newModel('first', { config: { tools: true } }))
+    const good = await look()
+    expect(good).toHaveLength(1)
+
+    await supabase.sql(`update custom_models set config = '{"tools": "broken"}' where model_id = 'first'`)
+    await store.create(newModel('second'))
+    const mended = await look()
+    expect(mended.map(({ modelId }) => modelId).sort()).toEqual(['first', 'second'])
+    expect(mended.find(({ modelId }) => modelId === 'first')).toEqual(good[0])
+
+    const faults: Fault[] = [
+      { kind: 'answer', status: 500, body: '{}' },
+      { kind: 'answer', status: 200, body: '<html>' },
+      { kind: 'answer', status: 200, body: '[]' },
+      {
+        kind: 'answer',
+        status: 200,
+        body: '[{"custom_models": 7, "model_aliases": [], "provider_keys": []}]',
+      },
+      { kind: 'answer', status: 200, body: '{"custom_models": [{}]}' },
+      { kind: 'reset' },
+    ]
+    for (const fault of faults) {
+      proxy.set(fault)
+      expect(await look(), JSON.stringify(fault)).toEqual(mended)
+    }
+    proxy.set({ kind: 'none' })
+    await supabase.sql(`update custom_models set config = '{}' where model_id = 'first'`)
+    expect((await look()).find(({ modelId }) => modelId === 'first')?.config).toEqual({})
+    expect(troubles.filter(({ kind }) => kind === 'load_failed').length).toBe(faults.length)
+    await proxy.close()
   })
 })
 
