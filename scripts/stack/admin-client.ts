@@ -21,22 +21,23 @@ export class AdminClient {
   }
 
   create(tenant: string, plan?: string, expiresInDays?: number): Promise<KeyListing & { key: string }> {
-    return this.#call('POST', '/keys', { tenant, plan, expires_in_days: expiresInDays })
+    return this.request('POST', '/api/admin/keys', { tenant, plan, expires_in_days: expiresInDays })
   }
 
   async list(tenant?: string): Promise<KeyListing[]> {
     const query = tenant === undefined ? '' : `?tenant=${encodeURIComponent(tenant)}`
-    return (await this.#call<{ data: KeyListing[] }>('GET', `/keys${query}`)).data
+    return (await this.request<{ data: KeyListing[] }>('GET', `/api/admin/keys${query}`)).data
   }
 
   revoke(id: string): Promise<{ id: string; revoked_at: string; effective_within_seconds: number }> {
-    return this.#call('DELETE', `/keys/${encodeURIComponent(id)}`)
+    return this.request('DELETE', `/api/admin/keys/${encodeURIComponent(id)}`)
   }
 
-  async #call<T>(method: string, path: string, body?: object): Promise<T> {
+  /** Any route that the operator's token opens. */
+  async request<T>(method: string, path: string, body?: object): Promise<T> {
     let response: Response
     try {
-      response = await fetch(`${this.#url}/api/admin${path}`, {
+      response = await fetch(`${this.#url}${path}`, {
         method,
         headers: { authorization: `Bearer ${this.#token}`, 'content-type': 'application/json' },
         ...(body && { body: JSON.stringify(body) }),

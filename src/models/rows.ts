@@ -39,11 +39,12 @@ export const aliasKind = z.enum(['weighted', 'fallback'])
 export const wireFormat = z.enum(WIRE_FORMATS)
 
 const sealed = { api_key_encrypted: z.string(), api_key_iv: z.string() }
+const time = z.string().check(z.refine((text) => !Number.isNaN(Date.parse(text))))
 const every = {
   id: z.uuid(),
   tenant_id: z.uuid(),
   revision: z.int().check(z.gte(1)),
-  updated_at: z.string(),
+  updated_at: time,
 }
 
 const modelRow = z.object({
@@ -60,7 +61,7 @@ const modelRow = z.object({
   api_key_encrypted: z.nullable(z.string()),
   api_key_iv: z.nullable(z.string()),
   api_key_hint: z.nullable(z.string()),
-  created_at: z.string(),
+  created_at: time,
 })
 const aliasRow = z.object({ ...every, name: slug, kind: aliasKind, targets: aliasTargets })
 const keyRow = z.object({
@@ -71,6 +72,9 @@ const keyRow = z.object({
   wire_format: wireFormat,
   api_key_hint: z.nullable(z.string()),
 })
+
+/** One form of a time, whichever way it came. */
+const isoTime = (text: string): string => new Date(text).toISOString()
 
 /** @returns undefined for a row that is not as it must be; so below */
 export function toModel(row: unknown): CustomModel | undefined {
@@ -92,16 +96,16 @@ export function toModel(row: unknown): CustomModel | undefined {
     key: encrypted !== null && iv !== null ? { encrypted, iv } : undefined,
     keyHint: data.api_key_hint ?? undefined,
     revision: data.revision,
-    createdAt: data.created_at,
-    updatedAt: data.updated_at,
+    createdAt: isoTime(data.created_at),
+    updatedAt: isoTime(data.updated_at),
   }
 }
 
 export function toAlias(row: unknown): ModelAlias | undefined {
   const { success, data } = aliasRow.safeParse(row)
   if (!success) return undefined
-  const { id, tenant_id: tenantId, name, kind, targets, revision, updated_at: updatedAt } = data
-  return { id, tenantId, name, kind, targets, revision, updatedAt }
+  const { id, tenant_id: tenantId, name, kind, targets, revision, updated_at } = data
+  return { id, tenantId, name, kind, targets, revision, updatedAt: isoTime(updated_at) }
 }
 
 export function toProviderKey(row: unknown): ProviderKey | undefined {
@@ -116,6 +120,6 @@ export function toProviderKey(row: unknown): ProviderKey | undefined {
     key: { encrypted: data.api_key_encrypted, iv: data.api_key_iv },
     keyHint: data.api_key_hint ?? undefined,
     revision: data.revision,
-    updatedAt: data.updated_at,
+    updatedAt: isoTime(data.updated_at),
   }
 }

@@ -42,15 +42,14 @@ export class SupabaseModels implements ModelStore {
         .eq('is_public', true)
         .neq('tenant_id', tenantId)
         .order('created_at')
+        .order('model_id')
         .order('id')
         .limit(MAX_PUBLIC)
         .throwOnError(),
     ])
-    const {
-      custom_models: models = [],
-      model_aliases: aliases = [],
-      provider_keys: keys = [],
-    } = own.data ?? {}
+    // Whoever asks has a key of this tenant: an answer without it is not the truth.
+    if (!own.data) throw new Error('the tenant did not come')
+    const { custom_models: models, model_aliases: aliases, provider_keys: keys } = own.data
     const bad: BadRow[] = []
     return {
       models: [
@@ -199,7 +198,7 @@ function modelColumns(change: ModelChange): JsonObject {
 }
 
 const byAge = (a: CustomModel, b: CustomModel): number =>
-  a.createdAt < b.createdAt || (a.createdAt === b.createdAt && a.id < b.id) ? -1 : 1
+  a.createdAt < b.createdAt || (a.createdAt === b.createdAt && a.modelId < b.modelId) ? -1 : 1
 
 function valid<T>(row: unknown, read: (row: unknown) => T | undefined): T {
   const value = read(row)
