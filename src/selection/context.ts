@@ -1,24 +1,16 @@
-import type { Capabilities } from '../models/model.ts'
-import type { Needs } from './needs.ts'
-import type { Reason, Strategy } from './strategy.ts'
+import type { Strategy } from './strategy.ts'
 
 /** Leaves out what cannot serve the request. What is not known of a model never leaves it out. */
 export const capable: Strategy = {
   name: 'context',
-  apply: (candidates, { needs }) =>
-    candidates.map((candidate) => {
-      if (candidate.excluded) return candidate
-      const excluded = missing(candidate.model.capabilities, needs)
-      return excluded ? { ...candidate, excluded } : candidate
-    }),
-}
-
-function missing(has: Capabilities, needs: Needs): Reason | undefined {
-  if (needs.tools && has.tools === false) return 'no_tools'
-  if (needs.vision && has.vision === false) return 'no_vision'
-  if (needs.json && has.json === false) return 'no_json'
-  const { contextTokens } = has
-  if (contextTokens === undefined) return undefined
-  // An answer needs room too: one token where the caller named no maximum.
-  return needs.inputTokens + Math.max(1, needs.outputTokens) > contextTokens ? 'context_too_short' : undefined
+  exclude: ({ capabilities: { tools, vision, json, contextTokens } }, { needs }) => {
+    if (needs.tools && tools === false) return 'no_tools'
+    if (needs.vision && vision === false) return 'no_vision'
+    if (needs.json && json === false) return 'no_json'
+    if (contextTokens === undefined) return undefined
+    // An answer needs room too: one token where the caller named no maximum.
+    return needs.inputTokens + Math.max(1, needs.outputTokens) > contextTokens
+      ? 'context_too_short'
+      : undefined
+  },
 }
