@@ -31,8 +31,8 @@ export function select(
   strategies: readonly Strategy[] = STANDARD,
   named = false,
 ): Decision {
-  const excluding = strategies.filter(({ exclude }) => exclude)
-  const considered = models.map((model) => candidateOf(model, context, excluding, named))
+  const rules = strategies.flatMap(({ exclude = [] }) => exclude)
+  const considered = models.map((model) => candidateOf(model, context, rules, named))
   let ordered = contenders(considered)
   for (const strategy of strategies) ordered = strategy.order?.(ordered, context) ?? ordered
   return { chosen: best(ordered), considered }

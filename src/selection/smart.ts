@@ -2,6 +2,8 @@ import type { Model } from '../models/model.ts'
 import { NOT_YOURS, standing } from './standing.ts'
 import type { Candidate, Reason, SelectionContext, Strategy } from './strategy.ts'
 
+export type Exclude = NonNullable<Strategy['exclude']>
+
 /**
  * The policy: the tenant's own custom models, then public ones, then providers on the tenant's own key or on its
  * plan. Foreign models are out before anything else is asked of them; one that is switched off is not offered
@@ -12,7 +14,7 @@ import type { Candidate, Reason, SelectionContext, Strategy } from './strategy.t
 export function candidateOf(
   model: Model,
   context: SelectionContext,
-  strategies: readonly Strategy[],
+  rules: readonly Exclude[],
   named: boolean,
 ): Candidate {
   const held = standing(model, context.tenantId, context.plan)
@@ -22,17 +24,17 @@ export function candidateOf(
     rank: held.rank,
     score: 0,
     reasons: named ? held.namedReasons : held.reasons,
-    excluded: barred ?? firstExclusion(model, context, strategies),
+    excluded: barred ?? firstExclusion(model, context, rules),
   }
 }
 
 function firstExclusion(
   model: Model,
   context: SelectionContext,
-  strategies: readonly Strategy[],
+  rules: readonly Exclude[],
 ): Reason | undefined {
-  for (const strategy of strategies) {
-    const excluded = strategy.exclude?.(model, context)
+  for (const exclude of rules) {
+    const excluded = exclude(model, context)
     if (excluded) return excluded
   }
   return undefined
