@@ -21,6 +21,7 @@ const STEP = 0.5
 /** A word of a single prompt says nothing of the next. */
 const MIN_PROMPTS = 2
 const MAX_BYTES = 14_000
+const MAX_LINE = 110
 /** Weights become whole numbers from -127 to 127. */
 const LARGEST = 127
 
@@ -35,9 +36,9 @@ const measured = PRIORS.map((prior) => ({ prior, f1: crossValidated(prior) }))
 for (const { prior, f1 } of measured)
   console.error(`prior ${prior}: macro-F1 ${f1.toFixed(3)} (${FOLDS} folds)`)
 const { prior } = measured.reduce((best, next) => (next.f1 > best.f1 ? next : best))
-const lines = written(train(examples, prior))
-writeFileSync(OUT, file(lines))
-console.error(`prior ${prior}, ${examples.length} prompts, ${lines.length} features: ${OUT}`)
+const entries = written(train(examples, prior))
+writeFileSync(OUT, file(entries))
+console.error(`prior ${prior}, ${examples.length} prompts, ${entries.length} features`)
 
 function readExamples(): Example[] {
   const records = readFileSync(PROMPTS, 'utf8').trim().split('\n')
@@ -131,7 +132,7 @@ function macroF1(pairs: readonly [number, number][]): number {
   return f1s.reduce((a, b) => a + b, 0) / TASKS.length
 }
 
-/** One line a feature, the weightiest first, as many as the file may hold; then in the order of their names. */
+/** The weightiest features, as many as the file may hold; then in the order of their names. */
 function written(weights: Weights): string[] {
   const largest = Math.max(...[...weights.values()].flat().map(Math.abs))
   const spread = (row: readonly number[]) => Math.max(...row) - Math.min(...row)
@@ -146,9 +147,16 @@ function written(weights: Weights): string[] {
   return lines.toSorted()
 }
 
-function file(lines: readonly string[]): string {
+function file(entries: readonly string[]): string {
+  const lines: string[] = []
+  for (const entry of entries) {
+    const line = lines.at(-1)
+    if (line !== undefined && line.length + entry.length < MAX_LINE)
+      lines[lines.length - 1] = `${line}|${entry}`
+    else lines.push(entry)
+  }
   return `// Written by scripts/train-task.ts; do not edit.
-/** Weights by feature, for the tasks in the order of \`TASKS\`. */
+/** Name and weights of each feature, for the tasks in the order of \`TASKS\`. */
 export const TASK_WEIGHTS = \`${lines.join('\n')}\`
 `
 }

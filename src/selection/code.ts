@@ -11,7 +11,7 @@ export interface Parts {
 }
 
 /** From this share of brackets and operators on, a line is code; prose stays far below. */
-const SYMBOL_SHARE = 0.12
+const SYMBOL_SHARE = 0.1
 
 /**
  * Tells code from prose line by line: what stands between fences, and lines that look like code by themselves.
@@ -38,7 +38,8 @@ export function takeApart(text: string): Parts {
       continue
     }
     const indented: boolean = afterCode && (line.startsWith('    ') || line.startsWith('\t'))
-    afterCode = fenced || indented || looksLikeCode(trimmed)
+    // An empty line belongs to what it follows.
+    if (fenced || trimmed !== '') afterCode = fenced || indented || looksLikeCode(trimmed)
     if (afterCode) code += line
     else prose += line
   }

@@ -6,6 +6,8 @@ import type { Task } from './task.ts'
 
 /** Largest value of `x-beast-route`, bytes. */
 export const MAX_HEADER_BYTES = 1_024
+/** So that a long name does not push out what is said of it. */
+const MAX_ID_BYTES = 300
 /** Candidates in a record; what comes after them was not going to be tried. */
 const MAX_RECORDED = 32
 
@@ -77,9 +79,13 @@ function* inOrder(
 const member = ({ model, reasons, excluded }: Candidate): string =>
   excluded ? `${safe(model.route.id)};out=${excluded}` : `${safe(model.route.id)};by=${reasons.join('+')}`
 
-/** An id as a header may carry it: whatever is not plain is percent-encoded, commas and line ends too. */
+/** An id as a header may carry it: whatever is not plain is percent-encoded; a very long one ends in `~`. */
 function safe(id: string): string {
-  if (/^[\w:./-]*$/.test(id)) return id
+  const encoded = /^[\w:./-]*$/.test(id) ? id : percentEncoded(id)
+  return encoded.length > MAX_ID_BYTES ? `${encoded.slice(0, MAX_ID_BYTES)}~` : encoded
+}
+
+function percentEncoded(id: string): string {
   let encoded = ''
   for (const byte of utf8(id)) {
     const char = String.fromCharCode(byte)

@@ -9,10 +9,10 @@ const MUCH_CODE = 0.3
 /** Prefers, within a rank, models whose owner says that they suit this task or this programming language. */
 export const fitting: Strategy = {
   name: 'task',
-  apply: (candidates, { needs }) =>
+  order: (candidates, { needs }) =>
     candidates.map((candidate) => {
       const { suits } = candidate.model
-      if (!suits || candidate.excluded || !fits(suits, needs)) return candidate
+      if (!suits || !fits(suits, needs)) return candidate
       return {
         ...candidate,
         score: candidate.score + FIT_SCORE,

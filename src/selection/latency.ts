@@ -10,7 +10,7 @@ const SECOND = 0.001
  */
 export const faster: Strategy = {
   name: 'latency',
-  apply: (candidates, context) => {
+  order: (candidates, context) => {
     const places = placesOfBest(candidates)
     if (places.length < 2) return candidates
     const [a, b] = drawTwo(places, context.random)
@@ -34,8 +34,9 @@ const placed = (candidate: Candidate, score: number): Candidate => ({
 function placesOfBest(candidates: readonly Candidate[]): readonly number[] {
   let best: Candidate | undefined
   let places: number[] = []
-  for (const [place, candidate] of candidates.entries()) {
-    if (candidate.excluded) continue
+  for (let place = 0; place < candidates.length; place++) {
+    const candidate = candidates[place]
+    if (!candidate) continue
     const difference = best ? candidate.rank - best.rank || best.score - candidate.score : -1
     if (difference > 0) continue
     if (difference < 0) {

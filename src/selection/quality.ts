@@ -16,9 +16,8 @@ const DEFAULT_WEIGHT = 4
 export function better(predict: PredictQuality, weight = DEFAULT_WEIGHT): Strategy {
   return {
     name: 'quality',
-    apply: (candidates, { needs }) =>
+    order: (candidates, { needs }) =>
       candidates.map((candidate) => {
-        if (candidate.excluded) return candidate
         const predicted = predict(candidate.model, needs)
         const known = predicted !== undefined && predicted >= 0 && predicted <= 1
         return {

@@ -4,8 +4,8 @@ import { cheaper } from './cost.ts'
 import { fitting } from './fit.ts'
 import { healthy } from './health.ts'
 import { faster } from './latency.ts'
-import { smart } from './smart.ts'
-import type { Candidate, Reason, SelectionContext, Strategy } from './strategy.ts'
+import { candidateOf } from './smart.ts'
+import type { Candidate, SelectionContext, Strategy } from './strategy.ts'
 
 export interface Decision {
   /** What may be tried, best first, at most `MAX_CHOSEN`. */
@@ -23,12 +23,9 @@ export const STANDARD: readonly Strategy[] = [capable, healthy, fitting, cheaper
 /** For a single model there is nothing to compare. */
 export const ONE: readonly Strategy[] = [capable, healthy]
 
-const NAMED: readonly Reason[] = ['named']
-const NONE: readonly Reason[] = []
-
 /**
- * Judges the models and orders those that can be used. The policy of `smart` always comes first: no composition
- * of strategies reaches a model that is not the tenant's to use.
+ * Judges the models and orders those that can be used. The policy of `smart.ts` always applies: no composition of
+ * strategies reaches a model that is not the tenant's to use.
  * @param named whether the caller named the model
  */
 export function select(
@@ -37,18 +34,34 @@ export function select(
   strategies: readonly Strategy[] = STANDARD,
   named = false,
 ): Decision {
-  const reasons = named ? NAMED : NONE
-  let considered: readonly Candidate[] = models.map((model) => ({ model, rank: 0, score: 0, reasons }))
-  considered = smart.apply(considered, context)
-  for (const strategy of strategies) considered = strategy.apply(considered, context)
-  return { chosen: best(considered), considered }
+  const rules = strategies.flatMap(({ exclude = [] }) => exclude)
+  const considered = models.map((model) => candidateOf(model, context, rules, named))
+  let ordered = contenders(considered)
+  for (const strategy of strategies) ordered = strategy.order?.(ordered, context) ?? ordered
+  return { chosen: best(ordered), considered }
+}
+
+/** The usable ones of the first ranks, as many ranks as it takes to fill the choice: the rest cannot get in. */
+function contenders(considered: readonly Candidate[]): readonly Candidate[] {
+  const ranks: Candidate[][] = []
+  for (const candidate of considered) {
+    if (candidate.excluded) continue
+    const rank = ranks[candidate.rank]
+    if (rank) rank.push(candidate)
+    else ranks[candidate.rank] = [candidate]
+  }
+  let found: Candidate[] = []
+  for (const rank of ranks) {
+    if (found.length >= MAX_CHOSEN) break
+    if (rank) found = found.length === 0 ? rank : [...found, ...rank]
+  }
+  return found
 }
 
 /** The first `MAX_CHOSEN` in order, by insertion: nearly every candidate is done with after one comparison. */
 function best(candidates: readonly Candidate[]): readonly Candidate[] {
   const chosen: Candidate[] = []
   for (const candidate of candidates) {
-    if (candidate.excluded) continue
     let place = chosen.length
     while (place > 0 && comesBefore(candidate, chosen[place - 1])) place -= 1
     if (place >= MAX_CHOSEN) continue

@@ -29,7 +29,7 @@ export interface Candidate {
   readonly score: number
   readonly reasons: readonly Reason[]
   /** Why it cannot be used; undefined for one that can. The first strategy to exclude it has the word. */
-  readonly excluded?: Reason | undefined
+  readonly excluded: Reason | undefined
 }
 
 /** What is known of how a model does, decayed averages. Undefined while nothing is known. */
@@ -51,8 +51,11 @@ export interface SelectionContext {
   readonly random: () => number
 }
 
-/** One way of judging candidates. Pure: it returns every candidate it was given, excluded ones included. */
+/** One way of judging models; it may leave some out, or order what is left, or both. Pure. */
 export interface Strategy {
   readonly name: string
-  apply(candidates: readonly Candidate[], context: SelectionContext): readonly Candidate[]
+  /** @returns why the model cannot be used; undefined where this strategy has nothing against it */
+  readonly exclude?: (model: Model, context: SelectionContext) => Reason | undefined
+  /** Gets usable candidates only, and returns every one of them, with other scores and further reasons. */
+  readonly order?: (candidates: readonly Candidate[], context: SelectionContext) => readonly Candidate[]
 }

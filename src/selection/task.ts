@@ -31,10 +31,10 @@ export function recogniseParts(parts: Parts): Task {
 /** Whether the feature is something of the words, not only of length or code. */
 const isSaid = (feature: string): boolean => !feature.startsWith('#')
 
-/** A line a feature: its name and its weight for each task, in the order of `TASKS`. */
+/** Of each feature its name and its weight for each task, in the order of `TASKS`. */
 const WEIGHTS: ReadonlyMap<string, Int8Array> = new Map(
-  TASK_WEIGHTS.split('\n').map((line) => {
-    const [feature = '', ...weights] = line.split(' ')
+  TASK_WEIGHTS.split(/[|\n]/).map((entry) => {
+    const [feature = '', ...weights] = entry.split(' ')
     return [feature, Int8Array.from(weights, Number)]
   }),
 )

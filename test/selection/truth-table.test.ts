@@ -59,6 +59,8 @@ interface Case {
   readonly rows: readonly Row[]
 }
 
+const CUSTOM_IDS = ['custom:x', 'custom:y', 'custom:z:1', 'custom:alpha:y']
+
 function makeCase(random: () => number): Case {
   const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)] as T
   const rows = Array.from({ length: 1 + Math.floor(random() * 6) }, (): Row => {
@@ -66,8 +68,8 @@ function makeCase(random: () => number): Case {
     const has = () => pick([true, true, false, undefined])
     return {
       ownership,
-      // Few names, so that the same one is often borne by several.
-      id: `${ownership.includes('provider') ? pick(['alpha', 'beta']) : 'custom'}:${pick(['x', 'y', 'z:1'])}`,
+      // Few names, so that the same one is often borne by several; one looks like a provider's.
+      id: pick(ownership.includes('provider') ? ['alpha:x', 'alpha:y', 'beta:y', 'beta:z:1'] : CUSTOM_IDS),
       active: random() < 0.8,
       healthy: random() < 0.8,
       has: { tools: has(), vision: has(), json: has(), context: has() },
