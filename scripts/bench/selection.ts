@@ -1,4 +1,5 @@
 import type { Model } from '../../src/models/model.ts'
+import type { Endpoint, Provider } from '../../src/models/provider.ts'
 import { readNeeds } from '../../src/selection/needs.ts'
 import { select } from '../../src/selection/select.ts'
 import type { ModelHealth } from '../../src/selection/strategy.ts'
@@ -60,11 +61,18 @@ export function selectionCost(): SelectionCost {
 /** A third each: the tenant's own, public ones, a provider's. A tenth cannot call tools. */
 export function modelAt(i: number, random: () => number): Model {
   const kind = i % 3 === 2 ? 'provider' : 'custom'
-  const provider = {
-    name: kind,
+  const endpoint: Endpoint = {
+    id: kind,
     baseUrl: 'https://example.com/v1',
-    headers: {},
-    plans: ['paid'] as const,
+    host: 'example.com',
+    weight: 1,
+    isForeign: false,
+  }
+  const provider: Provider = {
+    name: kind,
+    format: 'openai',
+    endpoints: [endpoint],
+    plans: ['paid'],
     revision: '1',
   }
   return {

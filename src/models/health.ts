@@ -1,6 +1,6 @@
 import { Breaker } from '../core/breaker.ts'
 import { Lru } from '../core/lru.ts'
-import { FAILURES, type FailureKind } from '../providers/failures.ts'
+import { FAILURES, type FailureKind } from '../providers/failure-table.ts'
 import type { Target } from './provider.ts'
 
 /** What is remembered of one provider's address, one key, or one model. */

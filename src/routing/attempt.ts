@@ -10,10 +10,10 @@ import type {
   UpstreamRequest,
 } from '../providers/adapter.ts'
 import { adapterFor } from '../providers/adapters.ts'
+import type { FailureKind } from '../providers/failure-table.ts'
 import {
   connectionFailure,
   type FailureDetails,
-  type FailureKind,
   retryAfterMs,
   statusFailure,
   UpstreamError,

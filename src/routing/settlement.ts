@@ -2,7 +2,8 @@ import type { TierName } from '../cache/tier.ts'
 import { type ErrorCode, type Fault, toGatewayError } from '../core/errors.ts'
 import type { Target } from '../models/provider.ts'
 import type { Usage } from '../providers/completion.ts'
-import { FAILURES, type FailureKind, UpstreamError } from '../providers/failures.ts'
+import { FAILURES, type FailureKind } from '../providers/failure-table.ts'
+import { UpstreamError } from '../providers/failures.ts'
 
 /** `client_error`: the caller's own 4xx. `error`: ours or the provider's, also after a 200. `cancelled`: the caller left. */
 export type Outcome = 'success' | 'client_error' | 'error' | 'cancelled'

@@ -4,7 +4,7 @@ import { discover, probe } from '../../src/models/probe.ts'
 import type { CustomModel, NewModel } from '../../src/models/registry.ts'
 import { adapterFor } from '../../src/providers/adapters.ts'
 import { developmentPolicy, guardedFetch } from '../../src/providers/address-policy.ts'
-import type { Fetch } from '../../src/providers/openai.ts'
+import type { Fetch } from '../../src/providers/fetch.ts'
 import { fakeClock } from '../support/fake-clock.ts'
 import { customModel, loaded, TENANT_A } from '../support/model-rows.ts'
 

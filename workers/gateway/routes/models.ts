@@ -44,10 +44,8 @@ async function modelsOf(c: Context<AppEnv>): Promise<{ tenant: Tenant; models: r
   return { tenant, models }
 }
 
-function mayUse(model: Model, tenant: Tenant): boolean {
-  const held = standing(model, tenant.id, tenant.plan)
-  return model.isActive && held !== 'not_yours' && held !== 'plan_required'
-}
+const mayUse = (model: Model, tenant: Tenant): boolean =>
+  model.isActive && standing(model, tenant.id, tenant.plan).excluded === undefined
 
 const toModel = ({ route, kind, ownerId }: Model, tenant: Tenant) => ({
   id: route.id,
