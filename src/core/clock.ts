@@ -34,16 +34,21 @@ export class Watch {
    */
   within<T>(ms: number, work: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      this.#expire = () => reject(new DeadlineError(`nothing within ${ms} ms`))
+      const expire = () => reject(new DeadlineError(`nothing within ${ms} ms`))
+      // What was given up may end at any later time: it must not take the deadline of the wait that is on by then.
+      const over = () => {
+        if (this.#expire === expire) this.#expire = undefined
+      }
+      this.#expire = expire
       this.#dueMs = this.#clock.now() + ms
       if (!this.#cancelTimer || this.#timerDueMs > this.#dueMs) this.#arm(ms)
       work.then(
         (value) => {
-          this.#expire = undefined
+          over()
           resolve(value)
         },
         (error) => {
-          this.#expire = undefined
+          over()
           reject(error)
         },
       )
