@@ -86,6 +86,7 @@ export async function begin(services: AttemptServices, attempt: Attempt): Promis
   const { limits, clock } = services
   const adapter = adapterFor(target.route.provider.format)
   const streamed = request.stream === true
+  const startedAtMs = clock.now()
   const upstream = adapter.request(request, target.route.model)
   try {
     const sent = send(services, attempt, adapter, upstream)
@@ -101,7 +102,9 @@ export async function begin(services: AttemptServices, attempt: Attempt): Promis
       const opening = open(response.body.getReader(), adapter.stream(context), target)
       return { kind: 'sse', opening: await watch.within(limits.firstTokenMs, opening) }
     }
-    const text = await watch.within(limits.answerMs, readText(response, limits.maxAnswerBytes, target))
+    // What the head took is gone: the deadline is that of the whole.
+    const restMs = Math.max(1, limits.answerMs - (clock.now() - startedAtMs))
+    const text = await watch.within(restMs, readText(response, limits.maxAnswerBytes, target))
     const completion = streamed ? undefined : adapter.answer(text, context)
     if (!completion) throw failure(target, adapter.refusal(text).kind ?? 'bad_answer')
     return { kind: 'json', completion }

@@ -188,11 +188,11 @@ const pause = (clock: Clock, ms: number): Promise<undefined> =>
 
 /** Every target asked to be left alone. */
 function unavailable({ clock, health }: AttemptsServices, targets: readonly Target[]): GatewayError {
-  const opensMs = Math.min(...targets.map((target) => health.closedUntilMs(target))) - clock.now()
+  const opensInMs = health.opensInMs(targets, clock.now()) ?? 1_000
   return new GatewayError(
     'model_unavailable',
     'Every provider that could answer has asked to be left alone for a while.',
     'Try again after the time given in Retry-After, or choose another model.',
-    { retryAfterSeconds: Math.max(1, Math.ceil(opensMs / 1_000)) },
+    { retryAfterSeconds: Math.ceil(opensInMs / 1_000) },
   )
 }
