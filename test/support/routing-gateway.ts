@@ -9,12 +9,14 @@ import {
   routingServices,
   UPSTREAM_KEY,
 } from './routing-services.ts'
-import { dataLines, PATH_SECRET } from './upstream-faults.ts'
+import { dataOf, PATH_SECRET } from './upstream-faults.ts'
 
 export interface ChatOptions {
   readonly headers?: Readonly<Record<string, string>>
   /** Aborts as a caller does who leaves. */
   readonly signal?: AbortSignal
+  /** Called as soon as the answer begins. */
+  readonly onAnswer?: () => void
 }
 
 export interface RoutingGateway extends RoutingServices {
@@ -79,6 +81,7 @@ export async function ask(gateway: RoutingGateway, body: object, options?: ChatO
   const before = gateway.events.length
   const started = performance.now()
   const response = await gateway.chat(body, options)
+  options?.onAnswer?.()
   const text = await response.text()
   const ms = performance.now() - started
   await gateway.settled()
@@ -92,11 +95,12 @@ function judge(gateway: RoutingGateway, before: number, response: Response, text
   expect(more, 'one event a request').toEqual([])
   const shown = `${text}${JSON.stringify([...headers])}`
   for (const secret of [UPSTREAM_KEY, PATH_SECRET, PROSE]) expect(shown).not.toContain(secret)
-  const last = headers.get('content-type')?.startsWith('text/event-stream') ? dataLines(text).at(-1) : text
+  const data = headers.get('content-type')?.startsWith('text/event-stream') ? dataOf(text) : [text]
+  const last = data.at(-1)
   const error = last === '[DONE]' ? undefined : JSON.parse(last ?? '{}').error
   expect(event.outcome === 'success', 'success where there is no error').toBe(error === undefined)
   if (error) {
-    expect(text, 'no end beside an error').not.toContain('[DONE]')
+    expect(data, 'no end beside an error').not.toContain('[DONE]')
     expect(event.errorCode).toBe(error.code)
     expect(String(error.tip).length).toBeGreaterThan(10)
   }

@@ -126,12 +126,11 @@ async function meet(request: IncomingMessage, response: ServerResponse): Promise
     socket,
     write: (bytes) =>
       new Promise((resolve) => {
-        socket.once('close', () => resolve(false))
+        // Of a connection that broke meanwhile, too, the callback tells.
         socket.write(bytes, (error) => {
           if (!error) seen.written += Buffer.byteLength(bytes)
           resolve(!error && seen.closedAtMs === undefined)
         })
-        socket.setMaxListeners(0)
       }),
     end: () => {
       ours = true
@@ -191,6 +190,16 @@ export const flood =
     exchange.end()
   }
 
+/** A streamed answer that goes on once the promise has settled. */
+export const streamInTwo =
+  (first: string, gate: Promise<unknown>, second: string | Uint8Array): Behaviour =>
+  async (exchange) => {
+    await stream(first, { after: 'silence' })(exchange)
+    await gate
+    await exchange.write(second)
+    exchange.end()
+  }
+
 /** Does so once the promise has settled. */
 export const once =
   (signal: Promise<unknown>, behaviour: Behaviour): Behaviour =>
@@ -242,6 +251,13 @@ export const well =
       ? stream(words(...text.split(/(?<= )/)))(exchange)
       : answer(200, completion(text))(exchange)
 
-/** The data of a stream's events, each on one line. */
-export const dataLines = (text: string): string[] =>
-  text.split('\n').flatMap((line) => (line.startsWith('data: ') ? [line.slice(6)] : []))
+/** The data of a stream's events, as whoever keeps to the standard reads them. */
+export const dataOf = (text: string): string[] =>
+  text
+    .replace(/^\ufeff/, '')
+    .replaceAll(/\r\n?/g, '\n')
+    .split('\n\n')
+    .flatMap((event) => {
+      const lines = event.split('\n').filter((line) => line.startsWith('data:'))
+      return lines.length === 0 ? [] : [lines.map((line) => line.slice(5).replace(/^ /, '')).join('\n')]
+    })
