@@ -51,6 +51,7 @@ const MAX_WAIT_MS = 5_000
  */
 export async function firstAnswer(services: AttemptsServices, call: AttemptsCall): Promise<Answering> {
   const { clock, health, retries } = services
+  if (call.left.aborted) throw callerLeft()
   const nowMs = clock.now()
   const healthy = call.targets.filter((target) => health.available(target, nowMs))
   // Where nothing is well, an attempt is worth more than an error, unless the provider asked to be left alone.
@@ -185,6 +186,14 @@ function waitBefore(repeats: number, failed: GatewayError, random: () => number)
 
 const pause = (clock: Clock, ms: number): Promise<undefined> =>
   new Promise((resolve) => clock.after(ms, () => resolve(undefined)))
+
+/** Nobody reads it; that nothing was asked is what matters. */
+const callerLeft = () =>
+  new GatewayError(
+    'request_cut_off',
+    'The caller left before a model was asked.',
+    'Send the request again, and wait for its answer.',
+  )
 
 /** Every target asked to be left alone. */
 function unavailable({ clock, health }: AttemptsServices, targets: readonly Target[]): GatewayError {

@@ -12,6 +12,7 @@ import { HealthBook } from '../../src/models/health.ts'
 import type { Endpoint, Provider } from '../../src/models/provider.ts'
 import type { ModelSnapshot } from '../../src/models/registry-cache.ts'
 import type { WireFormat } from '../../src/providers/adapter.ts'
+import type { Fetch } from '../../src/providers/fetch.ts'
 import type { ChatLimits } from '../../src/routing/ask.ts'
 import { RetryBudget } from '../../src/routing/retry-budget.ts'
 import type { RequestEvent } from '../../src/routing/settlement.ts'
@@ -40,6 +41,7 @@ export interface RoutingOptions {
   readonly random?: () => number
   readonly limits?: Partial<ChatLimits>
   readonly hedgeAfterMs?: number
+  readonly fetch?: Fetch
 }
 
 export interface RoutingServices {
@@ -146,7 +148,7 @@ export function routingServices(options: RoutingOptions): RoutingServices {
     }),
     chat: {
       clock,
-      fetch: (url, init) => fetch(url, init),
+      fetch: options.fetch ?? ((url, init) => fetch(url, init)),
       random,
       catalogue,
       health: new HealthBook(),
