@@ -59,7 +59,6 @@ export async function firstAnswer(services: AttemptsServices, call: AttemptsCall
   const open = isLastResort ? call.targets.filter((target) => !health.isClosed(target, nowMs)) : healthy
   const mayAsk = (target: Target): boolean =>
     isLastResort ? !health.isClosed(target, clock.now()) : health.admit(target, clock.now())
-  const isAlone = open.length === 1
   retries.earn()
   let failed: GatewayError | undefined
   let attempts = 0
@@ -85,7 +84,7 @@ export async function firstAnswer(services: AttemptsServices, call: AttemptsCall
     for (let repeats = 0; attempts < MAX_ATTEMPTS && mayAsk(target); repeats++) {
       attempts += 1
       try {
-        return await start(services, call, target, isAlone).answering
+        return await start(services, call, target).answering
       } catch (cause) {
         const turnedAway = keepTrying(cause)
         if (index < open.length - 1 || nextOf(turnedAway) !== 'same' || repeats >= MAX_REPEATS) break
@@ -111,17 +110,17 @@ function start(
   services: AttemptsServices,
   call: AttemptsCall,
   target: Target,
-  isAlone: boolean,
   watch: Watch = call.watch,
 ): Running {
   const { clock, health } = services
   const { request, left, settlement } = call
   const note = settlement.attempt(target)
-  // Where no other target can follow, what nobody waits for any more ends with the request itself.
-  const line = isAlone ? undefined : new AbortController()
-  const hangUp = () => line?.abort()
-  if (line) left.addEventListener('abort', hangUp, { once: true })
-  const attempt = { target, request, requestId: settlement.requestId, watch, signal: line?.signal ?? left }
+  // A signal of our own, also where no other target can follow: handed the caller's own, workerd's fetch was seen
+  // to go on after the caller had left.
+  const line = new AbortController()
+  const hangUp = () => line.abort()
+  left.addEventListener('abort', hangUp, { once: true })
+  const attempt = { target, request, requestId: settlement.requestId, watch, signal: line.signal }
   const answering = begin(services, attempt).then(
     (begun) => {
       health.observeLatency(target.route.id, clock.now() - note.startedAtMs)
@@ -155,7 +154,7 @@ async function hedged(
   const { clock, health, retries } = services
   // Their waits overlap, so each has a watch of its own.
   const watches = [new Watch(clock), new Watch(clock)] as const
-  const one = start(services, call, first, false, watches[0])
+  const one = start(services, call, first, watches[0])
   const over = one.answering.then(
     () => true,
     () => true,
@@ -163,7 +162,7 @@ async function hedged(
   try {
     const isOver = await Promise.race([over, pause(clock, afterMs)])
     if (isOver || !health.admit(second, clock.now()) || !retries.take()) return await one.answering
-    const other = start(services, call, second, false, watches[1])
+    const other = start(services, call, second, watches[1])
     const winner = await Promise.any([one.answering, other.answering])
     ;(winner.note === one.note ? other : one).abandon()
     return winner
