@@ -56,7 +56,7 @@ describe.each(['openai', 'anthropic'] as const)('row 16: a stream in the format 
     timeout: 60_000,
   }, async () => {
     b.set(well('from the second'))
-    const seen = { refused: 0, broken: 0, fellBack: 0 }
+    const seen = { refused: 0, broken: 0 }
     let begun = false
     for (let at = 0; at < whole.length; at++) {
       const cut = whole.subarray(0, at)
@@ -73,6 +73,12 @@ describe.each(['openai', 'anthropic'] as const)('row 16: a stream in the format 
       expect(begun && refused.status !== 200, `cut at ${at}`).toBe(false)
       begun = refused.status === 200
 
+      expect(lonely.stored, 'nothing is kept').toEqual([])
+      seen.refused += begun ? 0 : 1
+      seen.broken += begun ? 1 : 0
+      // Once it has begun, it makes no difference any more whether there is another.
+      if (begun && at % 8 > 0) continue
+
       a.set(stream(cut, { after: at % 2 ? 'break' : 'end' }))
       const gateway = both(format)
       const asked = await ask(gateway, request())
@@ -80,10 +86,7 @@ describe.each(['openai', 'anthropic'] as const)('row 16: a stream in the format 
       expect(asked.error?.code, `cut at ${at}`).toBe(begun ? 'upstream_cut_off' : undefined)
       expect(results(asked)).toEqual(['first failed bad_stream', ...(begun ? [] : ['second answered'])])
       if (!begun) expect(asked.text).toContain('from ')
-      expect([...lonely.stored, ...gateway.stored], 'nothing is kept').toEqual([])
-      seen.refused += begun ? 0 : 1
-      seen.broken += begun ? 1 : 0
-      seen.fellBack += begun ? 0 : 1
+      expect(gateway.stored, 'nothing is kept').toEqual([])
     }
     console.log(
       `row 16, ${format}: ${whole.length} cuts, ${seen.refused} before the first word, ${seen.broken} after`,
