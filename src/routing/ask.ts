@@ -77,7 +77,7 @@ function stream(
   opening: Opening,
   note: AttemptNote,
   left: AbortSignal,
-  over: (last: Promise<void>) => void,
+  over: (last: Promise<void> | undefined) => void,
 ): ReadableStream<Uint8Array> {
   const { limits, health, clock } = services
   const { keep, watch, settlement } = call
@@ -119,14 +119,15 @@ function stream(
 }
 
 /** Only a whole, healthy answer of bearable size is worth repeating, and only as the answer of the model asked for. */
-async function keepIfWorth(
+function keepIfWorth(
   { limits }: AskServices,
   { keep, targets }: ModelCall,
   { target }: AttemptNote,
   verdict: Verdict,
   answer: Answer,
-): Promise<void> {
+): Promise<void> | undefined {
   const isFallback = target.route !== targets[0]?.route
   const isHealthy = verdict.complete && !verdict.refused
-  if (keep && isHealthy && !isFallback && answer.body.length <= limits.maxEntryLength) await keep(answer)
+  const isWorth = isHealthy && !isFallback && answer.body.length <= limits.maxEntryLength
+  return keep && isWorth ? keep(answer) : undefined
 }
