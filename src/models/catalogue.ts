@@ -21,6 +21,8 @@ export interface CatalogueOptions {
 /** Every model that may matter to one tenant's requests; which of them it may use, selection says. */
 export interface TenantModels {
   readonly models: readonly Model[]
+  /** The same by id and by bare name: some providers list hundreds, and each request names one. */
+  readonly byName: ReadonlyMap<string, readonly Model[]>
   readonly aliases: readonly ModelAlias[]
   /** Providers whose list could not be read so far: what is named at one of them is taken on trust. */
   readonly unlisted: readonly Provider[]
@@ -133,8 +135,10 @@ function make(
   const upstreamOf = (name: string | undefined): Route | undefined =>
     (name === undefined ? operators[0] : operators.find(({ route }) => route.id === name))?.route
   const custom = toModels(snapshot, upstreamOf)
+  const models = [...custom, ...provided]
   return {
-    models: [...custom, ...provided],
+    models,
+    byName: indexed(models),
     aliases: snapshot.aliases,
     unlisted: providers.filter((_, index) => lists[index]?.models === undefined),
     isComplete: snapshot.known,
@@ -143,6 +147,19 @@ function make(
       ...snapshot.models.map(rowOf),
     ].join(' '),
   }
+}
+
+function indexed(models: readonly Model[]): ReadonlyMap<string, readonly Model[]> {
+  const byName = new Map<string, Model[]>()
+  for (const model of models) {
+    const { id } = model.route
+    for (const name of [id, id.slice(id.indexOf(':') + 1)]) {
+      const known = byName.get(name)
+      if (known) known.push(model)
+      else byName.set(name, [model])
+    }
+  }
+  return byName
 }
 
 const rowOf = ({ id, revision }: CustomModel): string => `${id}.${revision}`
