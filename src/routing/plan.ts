@@ -118,7 +118,7 @@ export function choose(services: PlanServices, tenant: Tenant, wish: Wish, reque
 }
 
 function setOf(name: string, known: TenantModels, tenant: Tenant): WishedSet {
-  const models = name === AUTO ? known.models : (known.byName.get(name) ?? [])
+  const models = name === AUTO ? known.models : known.named(name)
   const wanted = wantedModels(name, models, tenant.id)
   if (wanted.models.length > 0 || name === AUTO) return wanted
   // A provider that has not said yet what it has may well have this one.
