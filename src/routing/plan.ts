@@ -50,7 +50,7 @@ export interface Plan {
   /** The value of `x-beast-route`, when the target at `index` answered. */
   routeHeader(index: number): string
   /** For the record of the prediction. */
-  record(): RouteRecord
+  readonly record: () => RouteRecord
 }
 
 /**
@@ -86,6 +86,7 @@ export function choose(services: PlanServices, tenant: Tenant, wish: Wish, reque
       health: ({ route }) => ({
         available: targetsOf(route).some(isUp),
         latencyMs: health.latencyMs(route.id),
+        successShare: health.successShare(targetsOf(route)),
       }),
     }
     return wish.sets.map(({ models, named }) =>
