@@ -40,6 +40,7 @@ import { type Env, MIN_SECRET_LENGTH, positiveInteger, requireSecret } from './e
 import { createKeyBox } from './key-box.ts'
 import { configuredProviders } from './providers.ts'
 import { Readiness } from './readiness.ts'
+import { withWorkersAi } from './workers-ai.ts'
 
 /** What the routes work with: made once an isolate, of plain values and bindings only. */
 export interface Services {
@@ -147,7 +148,7 @@ export function createServices(env: Env): Services & Administration {
     authenticator: new Authenticator({ clock, digest, directory, store: keyRecords }),
     chat: {
       clock,
-      fetch: fetchUpstream,
+      fetch: withWorkersAi(fetchUpstream, env.AI),
       random: Math.random,
       catalogue,
       health: new HealthBook(),
