@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { EmbeddedSupabase } from '../../scripts/stack/supabase.ts'
 import { productionPolicy } from '../../src/providers/address-policy.ts'
+import { createFetch } from '../../workers/gateway/app.ts'
+import type { Env } from '../../workers/gateway/env.ts'
 import { configuredProviders } from '../../workers/gateway/providers.ts'
 import { WORKERS_AI_MODELS, withWorkersAi } from '../../workers/gateway/workers-ai.ts'
 import { type FakeWorkersAi, fakeWorkersAi } from '../support/fake-workers-ai.ts'
@@ -194,6 +196,32 @@ describe('its models', () => {
     const { path, body } = workersAi.request({ messages: [] }, name)
     await transport(`workers-ai:${path}`, { body })
     expect(ai.calls[0]?.model).toBe(name)
+  })
+})
+
+describe('the comparison of models', () => {
+  const compare = async (key: string, id = '') => {
+    const handle = createFetch(() => gateway.services)
+    const request = new Request(`http://gateway/api/models${id}`, {
+      headers: { authorization: `Bearer ${key}` },
+    })
+    const response = await handle(request, {} as Env, { waitUntil: () => {} } as unknown as ExecutionContext)
+    // biome-ignore lint/suspicious/noExplicitAny: read as the test expects it
+    return { status: response.status, body: (await response.json()) as any }
+  }
+
+  it('shows a free plan no model that has to be paid for', async () => {
+    await ask()
+    const ids = async (key: string) =>
+      (await compare(key)).body.data.flatMap(({ id }: { id: string }) =>
+        id.startsWith('workers-ai:') ? [id] : [],
+      )
+    expect(await ids(paid)).toEqual(WORKERS_AI_MODELS.map((model) => `workers-ai:${model}`))
+    expect(await ids(free)).toEqual([])
+    const id = `/workers-ai:${MODEL}`
+    expect((await compare(paid, id)).body).toMatchObject({ source: 'provider', observed: { requests: 1 } })
+    expect(await compare(free, id)).toMatchObject({ status: 402, body: { error: { code: 'plan_required' } } })
+    expect((await compare(free, '/workers-ai:@cf/none')).status).toBe(404)
   })
 })
 
