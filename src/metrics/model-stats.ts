@@ -55,8 +55,8 @@ const TENANT_SHARE = 0.2
 const NOTHING = 0.5
 
 /**
- * How each model does for each tenant, seen from this isolate: decayed counts, bounded in number, a few hundred bytes
- * to 2 kB each. Counts are halved in steps, so that within one half-life they are whole numbers and adding is cheap.
+ * How each model does for each tenant, seen from this isolate: decayed counts, bounded in number, about 2 kB each.
+ * Counts are halved in steps, so that within one half-life they are whole numbers and adding is cheap.
  */
 export class ModelStats {
   readonly #clock: { now(): number }

@@ -83,11 +83,14 @@ export function choose(services: PlanServices, tenant: Tenant, wish: Wish, reque
       plan: tenant.plan,
       needs,
       random,
-      health: ({ route }) => ({
-        available: targetsOf(route).some(isUp),
-        latencyMs: health.latencyMs(route.id),
-        successShare: health.successShare(targetsOf(route)),
-      }),
+      health: ({ route }) => {
+        const targets = targetsOf(route)
+        return {
+          available: targets.some(isUp),
+          latencyMs: health.latencyMs(route.id),
+          successShare: health.successShare(targets),
+        }
+      },
     }
     return wish.sets.map(({ models, named }) =>
       select(models, context, models.length === 1 ? ONE : STANDARD, named),
