@@ -5,6 +5,7 @@ import { SlotMaker } from '../../src/cache/slot.ts'
 import type { CacheSlot, CacheTier, TierName } from '../../src/cache/tier.ts'
 import { MemoryTier } from '../../src/cache/tiers/memory.ts'
 import { Vault } from '../../src/core/vault.ts'
+import { ModelStats } from '../../src/metrics/model-stats.ts'
 import { RequestCounts } from '../../src/metrics/request-counts.ts'
 import { Catalogue } from '../../src/models/catalogue.ts'
 import { HealthBook } from '../../src/models/health.ts'
@@ -101,11 +102,16 @@ function standIns(env: BenchEnv): Services & Administration {
     }),
   })
   const counts = new RequestCounts()
+  const modelStats = new ModelStats(clock)
   const services: Services = {
     clock,
     catalogue,
     counts,
-    record: (event) => counts.add(event),
+    modelStats,
+    record: (event) => {
+      counts.add(event)
+      modelStats.add(event)
+    },
     authenticator: new Authenticator({
       clock,
       digest,

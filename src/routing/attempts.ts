@@ -123,6 +123,7 @@ function start(
   const attempt = { target, request, requestId: settlement.requestId, watch, signal: line?.signal ?? left }
   const answering = begin(services, attempt).then(
     (begun) => {
+      note.begun()
       health.observeLatency(target.route.id, clock.now() - note.startedAtMs)
       if (begun.kind === 'json') health.succeeded(target)
       return { begun, note }

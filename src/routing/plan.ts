@@ -52,7 +52,7 @@ export interface Plan {
   /** The value of `x-beast-route`, when the target at `index` answered. */
   routeHeader(index: number): string
   /** For the record of the prediction. */
-  record(): RouteRecord
+  readonly record: () => RouteRecord
 }
 
 /**
@@ -85,10 +85,14 @@ export function choose(services: PlanServices, tenant: Tenant, wish: Wish, reque
       plan: tenant.plan,
       needs,
       random,
-      health: ({ route }) => ({
-        available: targetsOf(route).some(isUp),
-        latencyMs: health.latencyMs(route.id),
-      }),
+      health: ({ route }) => {
+        const targets = targetsOf(route)
+        return {
+          available: targets.some(isUp),
+          latencyMs: health.latencyMs(route.id),
+          successShare: health.successShare(targets),
+        }
+      },
     }
     return wish.sets.map(({ models, named }) =>
       select(models, context, models.length === 1 ? ONE : STANDARD, named),

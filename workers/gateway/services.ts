@@ -13,6 +13,7 @@ import { crc32 } from '../../src/core/crc32.ts'
 import { GatewayError } from '../../src/core/errors.ts'
 import { uuidv7 } from '../../src/core/ids.ts'
 import { Vault } from '../../src/core/vault.ts'
+import { ModelStats } from '../../src/metrics/model-stats.ts'
 import { RequestCounts } from '../../src/metrics/request-counts.ts'
 import { Catalogue } from '../../src/models/catalogue.ts'
 import { HealthBook } from '../../src/models/health.ts'
@@ -39,6 +40,7 @@ import { type Env, MIN_SECRET_LENGTH, positiveInteger, requireSecret } from './e
 import { createKeyBox } from './key-box.ts'
 import { configuredProviders } from './providers.ts'
 import { Readiness } from './readiness.ts'
+import { withWorkersAi } from './workers-ai.ts'
 
 /** What the routes work with: made once an isolate, of plain values and bindings only. */
 export interface Services {
@@ -47,6 +49,7 @@ export interface Services {
   readonly chat: ChatServices
   readonly catalogue: Catalogue
   readonly counts: RequestCounts
+  readonly modelStats: ModelStats
   readonly record: RecordEvent
   readonly maxBodyBytes: number
 }
@@ -121,6 +124,7 @@ export function createServices(env: Env): Services & Administration {
   const pseudonym = env.GATEWAY_ID || `beast-${crc32(requireSecret(env, 'SUPABASE_URL'))}`
   const account = (tenantId: string) => env.ACCOUNT.get(env.ACCOUNT.idFromName(tenantId))
   const counts = new RequestCounts()
+  const modelStats = new ModelStats(clock)
   return {
     clock,
     catalogue,
@@ -136,11 +140,15 @@ export function createServices(env: Env): Services & Administration {
     },
     sealedKeys: new SupabaseSealedKeys(supabase),
     counts,
-    record: (event) => counts.add(event),
+    modelStats,
+    record: (event) => {
+      counts.add(event)
+      modelStats.add(event)
+    },
     authenticator: new Authenticator({ clock, digest, directory, store: keyRecords }),
     chat: {
       clock,
-      fetch: fetchUpstream,
+      fetch: withWorkersAi(fetchUpstream, env.AI),
       random: Math.random,
       catalogue,
       health: new HealthBook(),
