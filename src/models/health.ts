@@ -93,16 +93,21 @@ export class HealthBook {
     return succeeded < all ? succeeded / all : undefined
   }
 
-  /** Until the answer began. */
-  observeLatency(routeId: string, ms: number): void {
-    const known = this.#latencies.get(routeId)
+  /** How long it took until an answer began. */
+  observeLatency({ marks: { model } }: Target, ms: number): void {
+    const known = this.#latencies.get(model)
     if (known) known.ms += (ms - known.ms) * NEWEST
-    else this.#latencies.set(routeId, { ms }, 1, '')
+    else this.#latencies.set(model, { ms }, 1, '')
   }
 
-  /** Decayed average until an answer began; undefined while nothing is known. */
-  latencyMs(routeId: string): number | undefined {
-    return this.#latencies.get(routeId)?.ms
+  /** Decayed average until an answer began, of the fastest endpoint; undefined while nothing is known. */
+  latencyMs(targets: readonly Target[]): number | undefined {
+    let fastest: number | undefined
+    for (const { marks } of targets) {
+      const ms = this.#latencies.get(marks.model)?.ms
+      if (ms !== undefined && (fastest === undefined || ms < fastest)) fastest = ms
+    }
+    return fastest
   }
 
   /** Whether it said itself that it is not to be asked yet. */

@@ -124,7 +124,7 @@ function start(
   const answering = begin(services, attempt).then(
     (begun) => {
       note.begun()
-      health.observeLatency(target.route.id, clock.now() - note.startedAtMs)
+      health.observeLatency(target, clock.now() - note.startedAtMs)
       if (begun.kind === 'json') health.succeeded(target)
       return { begun, note }
     },

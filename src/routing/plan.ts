@@ -89,7 +89,7 @@ export function choose(services: PlanServices, tenant: Tenant, wish: Wish, reque
         const targets = targetsOf(route)
         return {
           available: targets.some(isUp),
-          latencyMs: health.latencyMs(route.id),
+          latencyMs: health.latencyMs(targets),
           successShare: health.successShare(targets),
         }
       },

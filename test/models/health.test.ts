@@ -91,7 +91,8 @@ describe('between two equally fast models', () => {
       const request = { model: 'auto', messages: [{ role: 'user', content: 'hello' }] }
       return choose(services, acme, wished, request).targets[0]?.route.id
     }
-    for (const id of ['steady:m', 'flaky:m']) health.observeLatency(id, 100)
+    for (const { route } of (await catalogue.of(acme.id, () => {})).models)
+      for (const target of targetsOf(route)) health.observeLatency(target, 100)
     const before = new Set<string | undefined>()
     for (let i = 0; i < 50; i++) before.add(await first())
     expect([...before].toSorted()).toEqual(['flaky:m', 'steady:m'])
