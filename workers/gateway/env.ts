@@ -1,10 +1,12 @@
 import { GatewayError } from '../../src/core/errors.ts'
 import type { Account } from '../state/account.ts'
+import type { Idempotency } from '../state/idempotency.ts'
 
 /** What the operator configures: bindings from wrangler.toml, secrets and variables by name. */
 export interface Env {
   readonly CACHE: KVNamespace
   readonly ACCOUNT: DurableObjectNamespace<Account>
+  readonly IDEMPOTENCY: DurableObjectNamespace<Idempotency>
 
   /** Base64url, at least 32 random bytes: seals cached values and makes cache keys. */
   readonly ROOT_KEY?: string
