@@ -81,10 +81,11 @@ export const taken = ({ fingerprint, owner }: Asked, nowMs: number): Claim => ({
 export const ownedBy = (held: Claim | undefined, owner: string): Running | undefined =>
   held?.state === 'running' && held.owner === owner ? held : undefined
 
-export const renewed = (claim: Running, nowMs: number): Claim => ({
-  ...claim,
-  leaseEndsMs: nowMs + LEASE_MS,
-})
+export function renewed(claim: Running, nowMs: number): Claim {
+  const leaseEndsMs = nowMs + LEASE_MS
+  // Who is still at work after a day is not forgotten meanwhile.
+  return { ...claim, leaseEndsMs, expiresAtMs: Math.max(claim.expiresAtMs, leaseEndsMs) }
+}
 
 export const finished = ({ fingerprint, expiresAtMs }: Running, outcome: Outcome): Claim => ({
   state: 'over',
