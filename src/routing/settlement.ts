@@ -39,6 +39,8 @@ export interface RequestEvent {
   readonly routeId: string | undefined
   readonly stream: boolean
   readonly cache: CacheResult
+  /** Whether it was given what an earlier request with its `Idempotency-Key` got. */
+  readonly replayed: boolean
   readonly tier: TierName | undefined
   readonly receivedAtMs: number
   readonly totalMs: number
@@ -115,6 +117,7 @@ export class Settlement {
   routeId: string | undefined
   stream = false
   cache: CacheResult = 'none'
+  replayed = false
   tier: TierName | undefined
   usage: Usage | undefined
   explain: (() => RouteRecord) | undefined
@@ -141,6 +144,11 @@ export class Settlement {
     return this.#attempts.length
   }
 
+  /** Whether any of them, all being over, may have been charged for. */
+  get mayBeBilled(): boolean {
+    return this.#attempts.some((note) => note.record.mayBeBilled)
+  }
+
   /** A call to a provider goes out. */
   attempt(target: Target): AttemptNote {
     const note = new AttemptNote(target, this.#now)
@@ -153,7 +161,7 @@ export class Settlement {
     if (this.#settled) return
     this.#settled = true
     const now = this.#now()
-    const { requestId, tenantId, keyId, routeId, stream, cache, tier, usage, explain } = this
+    const { requestId, tenantId, keyId, routeId, stream, cache, replayed, tier, usage, explain } = this
     const firstMs = this.#attempts[0]?.startedAtMs
     this.#record({
       requestId,
@@ -164,6 +172,7 @@ export class Settlement {
       routeId,
       stream,
       cache,
+      replayed,
       tier,
       receivedAtMs: this.#receivedAtMs,
       totalMs: now - this.#receivedAtMs,

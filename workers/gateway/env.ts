@@ -1,5 +1,6 @@
 import { GatewayError } from '../../src/core/errors.ts'
 import type { Account } from '../state/account.ts'
+import type { Idempotency } from '../state/idempotency.ts'
 import type { WorkersAiBinding } from './workers-ai.ts'
 
 /** What the operator configures: bindings from wrangler.toml, secrets and variables by name. */
@@ -8,6 +9,7 @@ export interface Env {
   readonly ACCOUNT: DurableObjectNamespace<Account>
   /** Workers AI of the operator's own account; absent = not offered. */
   readonly AI?: WorkersAiBinding
+  readonly IDEMPOTENCY: DurableObjectNamespace<Idempotency>
 
   /** Base64url, at least 32 random bytes: seals cached values and makes cache keys. */
   readonly ROOT_KEY?: string

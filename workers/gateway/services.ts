@@ -29,6 +29,7 @@ import { guardedFetch } from '../../src/providers/address-policy.ts'
 import type { Fetch } from '../../src/providers/fetch.ts'
 import { listModels } from '../../src/providers/list-models.ts'
 import type { ChatServices } from '../../src/routing/chat.ts'
+import { IdempotencyKeys } from '../../src/routing/idempotency-keys.ts'
 import { RetryBudget } from '../../src/routing/retry-budget.ts'
 import type { RecordEvent } from '../../src/routing/settlement.ts'
 import { Authenticator } from '../../src/tenants/authenticator.ts'
@@ -36,6 +37,7 @@ import { KvKeyRecords } from '../../src/tenants/kv-records.ts'
 import { SupabaseDirectory } from '../../src/tenants/supabase-directory.ts'
 import { KeyDigest } from '../../src/tenants/virtual-key.ts'
 import { addressPolicyOf } from './addresses.ts'
+import { claimStore } from './claims.ts'
 import { type Env, MIN_SECRET_LENGTH, positiveInteger, requireSecret } from './env.ts'
 import { createKeyBox } from './key-box.ts'
 import { configuredProviders } from './providers.ts'
@@ -47,6 +49,7 @@ export interface Services {
   readonly clock: Clock
   readonly authenticator: Authenticator
   readonly chat: ChatServices
+  readonly idempotency: IdempotencyKeys
   readonly catalogue: Catalogue
   readonly counts: RequestCounts
   readonly modelStats: ModelStats
@@ -125,6 +128,7 @@ export function createServices(env: Env): Services & Administration {
   const account = (tenantId: string) => env.ACCOUNT.get(env.ACCOUNT.idFromName(tenantId))
   const counts = new RequestCounts()
   const modelStats = new ModelStats(clock)
+  const slots = new SlotMaker(vault)
   return {
     clock,
     catalogue,
@@ -158,7 +162,7 @@ export function createServices(env: Env): Services & Administration {
       checkAddress: (url) => void policy.check(url),
       pseudonym,
       chain,
-      slots: new SlotMaker(vault),
+      slots,
       accounts: { maySpend: async (tenantId, keyId) => account(tenantId).maySpend(keyId) },
       limits: {
         answerMs: positiveInteger(env, 'UPSTREAM_TIMEOUT_MS', 300_000),
@@ -169,6 +173,7 @@ export function createServices(env: Env): Services & Administration {
         maxEntryLength: KIB * KIB,
       },
     },
+    idempotency: new IdempotencyKeys({ clock, vault, slots, store: claimStore(env.IDEMPOTENCY) }),
     maxBodyBytes: positiveInteger(env, 'MAX_BODY_BYTES', 10_000_000),
     directory,
     keyRecords,
