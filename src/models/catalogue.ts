@@ -21,6 +21,8 @@ export interface CatalogueOptions {
 /** Every model that may matter to one tenant's requests; which of them it may use, selection says. */
 export interface TenantModels {
   readonly models: readonly Model[]
+  /** Those that bear the name, whole or without their provider's: some list hundreds, and each request names one. */
+  named(name: string): readonly Model[]
   readonly aliases: readonly ModelAlias[]
   /** Providers whose list could not be read so far: what is named at one of them is taken on trust. */
   readonly unlisted: readonly Provider[]
@@ -34,109 +36,160 @@ export interface TenantModels {
 const LIST_MS = 60_000
 /** How long a provider that did not answer is left alone. */
 const RETRY_MS = 5_000
-const MAX_LISTS = 2_000
+/** About what a listed model and what is made of it take, bytes; an isolate has 128 MB in all. */
+const LISTED_BYTES = 100
+const MODEL_BYTES = 500
+const MAX_LISTS = { maxEntries: 2_000, maxBytes: 8_000_000, ownerShare: 1 }
+const MAX_TENANTS = { maxEntries: 5_000, maxBytes: 16_000_000, ownerShare: 1 }
 
 interface Listed {
   /** Undefined: it never said. */
   readonly models: readonly ListedModel[] | undefined
-  /** Changes with the models. */
-  readonly version: number
   readonly freshUntilMs: number
+}
+
+/** Models of some providers, with the lists that they were made from: as long as those stand, so do they. */
+interface Provided {
+  readonly lists: readonly Listed[]
+  readonly models: readonly Model[]
+  readonly byName: NameIndex
+  readonly unlisted: readonly Provider[]
+}
+
+interface Made {
+  readonly snapshot: ModelSnapshot
+  readonly ownProviders: readonly Provider[]
+  readonly operators: Provided
+  readonly own: Provided
+  readonly models: TenantModels
 }
 
 /** Which models there are: the operator's providers, what a tenant added, and what its own provider keys open. */
 export class Catalogue {
   readonly #options: CatalogueOptions
-  readonly #lists = new Lru<Listed>({ maxEntries: MAX_LISTS, maxBytes: MAX_LISTS, ownerShare: 1 })
-  // Made once a snapshot: a snapshot is one tenant's, or the empty one.
-  readonly #made = new WeakMap<ModelSnapshot, { versions: string; models: TenantModels }>()
-  #versions = 0
+  readonly #lists = new Lru<Listed>(MAX_LISTS)
+  readonly #made = new Lru<Made>(MAX_TENANTS)
+  // Made once for all tenants.
+  #operators: Provided | undefined
 
   constructor(options: CatalogueOptions) {
     this.#options = options
   }
 
   async of(tenantId: string, waitUntil: WaitUntil): Promise<TenantModels> {
-    const snapshot = await this.#options.registry.of(tenantId, waitUntil)
-    const providers = [...this.#options.providers, ...snapshot.providerKeys.map(ownProvider)]
-    const lists: Listed[] = []
-    for (const provider of providers) {
-      const list = this.#known(provider, waitUntil)
-      lists.push(list ?? (await this.#read(provider, undefined)))
-    }
-    const versions = lists.map(({ version }) => version).join('.')
-    const made = this.#made.get(snapshot)
-    if (made?.versions === versions) return made.models
-    const models = make(snapshot, providers, lists)
-    this.#made.set(snapshot, { versions, models })
+    const { registry, providers } = this.#options
+    const snapshot = await registry.of(tenantId, waitUntil)
+    const made = this.#made.get(tenantId)
+    const last = made?.snapshot === snapshot ? made : undefined
+    const nowMs = this.#options.clock.now()
+    if (last && isFresh(last.operators, nowMs) && isFresh(last.own, nowMs)) return last.models
+    const operators = await this.#provided(providers, this.#operators, waitUntil)
+    this.#operators = operators
+    const ownProviders = last?.ownProviders ?? snapshot.providerKeys.map(ownProvider)
+    const own = await this.#provided(ownProviders, last?.own, waitUntil)
+    const isSame = last && last.operators.models === operators.models && last.own.models === own.models
+    const models = isSame ? last.models : join(snapshot, providers, operators, own)
+    const bytes = (own.models.length + snapshot.models.length + 1) * MODEL_BYTES
+    this.#made.set(tenantId, { snapshot, ownProviders, operators, own, models }, bytes, '')
     return models
+  }
+
+  async #provided(
+    providers: readonly Provider[],
+    last: Provided | undefined,
+    waitUntil: WaitUntil,
+  ): Promise<Provided> {
+    const lists: Listed[] = []
+    for (const provider of providers)
+      lists.push(this.#known(provider, waitUntil) ?? (await this.#read(provider)))
+    if (last && lists.every(({ models }, index) => models === last.lists[index]?.models))
+      return { ...last, lists }
+    const models = providers.flatMap((provider, index) =>
+      (lists[index]?.models ?? []).map((listed) => toModel(provider, listed)),
+    )
+    const unlisted = providers.filter((_, index) => lists[index]?.models === undefined)
+    return { lists, models, byName: indexed(models), unlisted }
   }
 
   /** What is known of a provider's list, as far as it need not be waited for. */
   #known(provider: Provider, waitUntil: WaitUntil): Listed | undefined {
     const list = this.#lists.get(idOf(provider))
     if (!list) return undefined
-    const now = this.#options.clock.now()
-    if (now < list.freshUntilMs) return list
+    const nowMs = this.#options.clock.now()
+    if (nowMs < list.freshUntilMs) return list
     // Nothing to serve from meanwhile, so the request waits.
-    if (!list.models || now >= list.freshUntilMs + LIST_MS) return undefined
+    if (!list.models || nowMs >= list.freshUntilMs + LIST_MS) return undefined
+    waitUntil(this.#read(provider))
     // Whoever comes next need not read it too.
-    this.#hold(provider, { ...list, freshUntilMs: now + RETRY_MS })
-    waitUntil(this.#read(provider, list))
-    return list
+    return this.#hold(provider, { models: list.models, freshUntilMs: nowMs + RETRY_MS })
   }
 
-  async #read(provider: Provider, last = this.#lists.get(idOf(provider))): Promise<Listed> {
+  async #read(provider: Provider): Promise<Listed> {
     const { clock, list } = this.#options
     try {
       const models = provider.models?.map((id) => ({ id })) ?? (await list(provider))
-      const isSame = last?.models !== undefined && JSON.stringify(last.models) === JSON.stringify(models)
-      const version = isSame ? last.version : ++this.#versions
       const freshForMs = provider.models ? Number.POSITIVE_INFINITY : LIST_MS
-      return this.#hold(provider, { models, version, freshUntilMs: clock.now() + freshForMs })
+      return this.#hold(provider, { models, freshUntilMs: clock.now() + freshForMs })
     } catch {
       // The last good list serves while the provider is silent; its models may still answer.
-      const { models, version = 0 } = last ?? {}
-      return this.#hold(provider, { models, version, freshUntilMs: clock.now() + RETRY_MS })
+      const { models } = this.#lists.get(idOf(provider)) ?? {}
+      return this.#hold(provider, { models, freshUntilMs: clock.now() + RETRY_MS })
     }
   }
 
   #hold(provider: Provider, list: Listed): Listed {
-    this.#lists.set(idOf(provider), list, 1, '')
+    this.#lists.set(idOf(provider), list, ((list.models?.length ?? 0) + 1) * LISTED_BYTES, '')
     return list
   }
 }
+
+const isFresh = ({ lists }: Provided, nowMs: number): boolean =>
+  lists.every(({ freshUntilMs }) => nowMs < freshUntilMs)
 
 /** A route to a model that nobody has listed. */
 export function trustedModel(provider: Provider, model: string): Model {
   return toModel(provider, { id: model })
 }
 
-function make(
+function join(
   snapshot: ModelSnapshot,
   providers: readonly Provider[],
-  lists: readonly Listed[],
+  operators: Provided,
+  own: Provided,
 ): TenantModels {
-  const provided = providers.flatMap((provider, index) =>
-    (lists[index]?.models ?? []).map((listed) => toModel(provider, listed)),
-  )
-  const operators = provided.filter(({ ownerId }) => ownerId === undefined)
   const upstreamOf = (name: string | undefined): Route | undefined =>
-    (name === undefined ? operators[0] : operators.find(({ route }) => route.id === name))?.route
+    (name === undefined ? operators.models[0] : operators.byName.get(name)?.[0])?.route
   const custom = toModels(snapshot, upstreamOf)
+  const mine = [...custom, ...own.models]
+  const byName = indexed(mine)
+  const configured = providers.map(({ name, revision }) => `${name}@${revision}`)
   return {
-    models: [...custom, ...provided],
+    models: [...mine, ...operators.models],
+    named: (name) => [...(byName.get(name) ?? []), ...(operators.byName.get(name) ?? [])],
     aliases: snapshot.aliases,
-    unlisted: providers.filter((_, index) => lists[index]?.models === undefined),
+    unlisted: [...operators.unlisted, ...own.unlisted],
     isComplete: snapshot.known,
-    revision: [
-      ...providers.map(({ name, revision }) => `${name}@${revision}`),
-      ...snapshot.models.map(rowOf),
-    ].join(' '),
+    revision: [...configured, ...snapshot.providerKeys.map(rowOf), ...snapshot.models.map(rowOf)].join(' '),
   }
 }
 
-const rowOf = ({ id, revision }: CustomModel): string => `${id}.${revision}`
+type NameIndex = ReadonlyMap<string, readonly Model[]>
+
+/** By id and by bare name. */
+function indexed(models: readonly Model[]): NameIndex {
+  const byName = new Map<string, Model[]>()
+  for (const model of models) {
+    const { id } = model.route
+    for (const name of [id, id.slice(id.indexOf(':') + 1)]) {
+      const known = byName.get(name)
+      if (known) known.push(model)
+      else byName.set(name, [model])
+    }
+  }
+  return byName
+}
+
+const rowOf = ({ id, revision }: Pick<CustomModel, 'id' | 'revision'>): string => `${id}.${revision}`
 
 function toModel(provider: Provider, { id, contextTokens }: ListedModel): Model {
   const { name, revision, plans, ownerId } = provider

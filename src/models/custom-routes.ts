@@ -65,7 +65,8 @@ function toModel(custom: CustomModel, route: Route): Model {
     ownerId: custom.tenantId,
     isPublic: custom.isPublic,
     isActive: custom.isActive,
-    plans: PLANS,
+    plans: route.provider.plans,
+    isOnPlan: custom.endpointUrl === undefined,
     capabilities: {
       contextTokens: config.context_tokens,
       tools: config.tools,

@@ -123,7 +123,8 @@ function start(
   const attempt = { target, request, requestId: settlement.requestId, watch, signal: line.signal }
   const answering = begin(services, attempt).then(
     (begun) => {
-      health.observeLatency(target.route.id, clock.now() - note.startedAtMs)
+      note.begun()
+      health.observeLatency(target, clock.now() - note.startedAtMs)
       if (begun.kind === 'json') health.succeeded(target)
       return { begun, note }
     },

@@ -86,6 +86,7 @@ export async function answerChat(services: ChatServices, call: ChatCall): Promis
   try {
     if (control.onlyIfCached) throw notCached()
     plan = choose(services, tenant, wished, request)
+    settlement.explain = plan.record
     await mustBeAllowedToSpend(services, caller, watch)
   } catch (error) {
     watch.stop()
@@ -94,8 +95,8 @@ export async function answerChat(services: ChatServices, call: ChatCall): Promis
   const keep: Keep | undefined =
     slot && control.store ? (answer) => store(services, slot, control, answer) : undefined
   const { signal, waitUntil } = call
-  const { targets } = plan
-  const asked = { targets, request: plan.request, keep, watch, signal, waitUntil, settlement }
+  const { targets, standsFor } = plan
+  const asked = { targets, standsFor, request: plan.request, keep, watch, signal, waitUntil, settlement }
   const { body, answeredBy } = await askModels(services, asked)
   const kind = request.stream === true ? 'sse' : 'json'
   return {

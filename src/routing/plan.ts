@@ -47,10 +47,12 @@ export interface Plan {
   readonly targets: readonly Target[]
   /** With the task's defaults where the caller left the choice to us. */
   readonly request: ChatRequest
+  /** Whether its answer may be kept as the answer to what was asked: a fallback's may not. */
+  standsFor(target: Target): boolean
   /** The value of `x-beast-route`, when the target at `index` answered. */
   routeHeader(index: number): string
   /** For the record of the prediction. */
-  record(): RouteRecord
+  readonly record: () => RouteRecord
 }
 
 /**
@@ -83,10 +85,14 @@ export function choose(services: PlanServices, tenant: Tenant, wish: Wish, reque
       plan: tenant.plan,
       needs,
       random,
-      health: ({ route }) => ({
-        available: targetsOf(route).some(isUp),
-        latencyMs: health.latencyMs(route.id),
-      }),
+      health: ({ route }) => {
+        const targets = targetsOf(route)
+        return {
+          available: targets.some(isUp),
+          latencyMs: health.latencyMs(targets),
+          successShare: health.successShare(targets),
+        }
+      },
     }
     return wish.sets.map(({ models, named }) =>
       select(models, context, models.length === 1 ? ONE : STANDARD, named),
@@ -104,8 +110,11 @@ export function choose(services: PlanServices, tenant: Tenant, wish: Wish, reque
     throw noModel(merged(decisions), wish.name, needs, health.opensInMs(targets, nowMs))
   }
   const targets = eachOnce(chosen.flatMap(({ candidate }) => targetsOf(candidate.model.route, random)))
+  const [first] = wish.sets
   return {
     targets,
+    standsFor: ({ route }) =>
+      first?.named ? first.models.some((model) => model.route === route) : route === targets[0]?.route,
     request: leavesItToUs(request.model) ? withTaskDefaults(request, needs.task) : request,
     routeHeader: (index) => {
       const answered = chosen.find(({ candidate }) => candidate.model.route === targets[index]?.route)
@@ -123,7 +132,8 @@ function eachOnce(targets: readonly Target[]): readonly Target[] {
 }
 
 function setOf(name: string, known: TenantModels, tenant: Tenant): WishedSet {
-  const wanted = wantedModels(name, known.models, tenant.id)
+  const models = name === AUTO ? known.models : known.named(name)
+  const wanted = wantedModels(name, models, tenant.id)
   if (wanted.models.length > 0 || name === AUTO) return wanted
   // A provider that has not said yet what it has may well have this one.
   const provider = known.unlisted.find((each) => name.startsWith(`${each.name}:`))

@@ -6,6 +6,7 @@ import type { CacheSlot, CacheTier, TierName } from '../../src/cache/tier.ts'
 import { MemoryTier } from '../../src/cache/tiers/memory.ts'
 import type { Clock } from '../../src/core/clock.ts'
 import { Vault } from '../../src/core/vault.ts'
+import { ModelStats } from '../../src/metrics/model-stats.ts'
 import { RequestCounts } from '../../src/metrics/request-counts.ts'
 import { Catalogue } from '../../src/models/catalogue.ts'
 import { HealthBook } from '../../src/models/health.ts'
@@ -14,10 +15,12 @@ import type { ModelSnapshot } from '../../src/models/registry-cache.ts'
 import type { WireFormat } from '../../src/providers/adapter.ts'
 import type { Fetch } from '../../src/providers/fetch.ts'
 import type { ChatLimits } from '../../src/routing/ask.ts'
+import { IdempotencyKeys } from '../../src/routing/idempotency-keys.ts'
 import { RetryBudget } from '../../src/routing/retry-budget.ts'
 import type { RequestEvent } from '../../src/routing/settlement.ts'
 import { Authenticator } from '../../src/tenants/authenticator.ts'
 import { KeyDigest } from '../../src/tenants/virtual-key.ts'
+import { claimStore } from '../../workers/gateway/claims.ts'
 import { type Administration, type Services, workerClock } from '../../workers/gateway/services.ts'
 
 /** Asks for these in turn, whatever speed they have shown. */
@@ -126,12 +129,17 @@ export function routingServices(options: RoutingOptions): RoutingServices {
     registry: { of: async () => snapshot },
   })
   const counts = new RequestCounts()
+  const modelStats = new ModelStats(clock)
+  const vault = new Vault(new Uint8Array(32).fill(1))
+  const slots = new SlotMaker(vault)
   const services: Services = {
     clock,
     catalogue,
     counts,
+    modelStats,
     record: (event) => {
       counts.add(event)
+      modelStats.add(event)
       events.push(event)
     },
     authenticator: new Authenticator({
@@ -169,10 +177,11 @@ export function routingServices(options: RoutingOptions): RoutingServices {
           supabase: new RecordingTier('supabase', []),
         }),
       }),
-      slots: new SlotMaker(new Vault(new Uint8Array(32).fill(1))),
+      slots,
       accounts: { maySpend: async () => true },
       limits: { ...LIMITS, ...limits },
     },
+    idempotency: new IdempotencyKeys({ clock, vault, slots, store: claimStore(undefined) }),
     maxBodyBytes: 10_000_000,
   }
   // No administration takes part.

@@ -1,6 +1,7 @@
 import type { Endpoint, Provider } from '../../src/models/provider.ts'
 import { PLANS } from '../../src/tenants/tenant.ts'
-import type { Env } from './env.ts'
+import { type Env, listOf } from './env.ts'
+import { WORKERS_AI_MODELS, WORKERS_AI_URL } from './workers-ai.ts'
 
 /** The providers that the environment has keys or addresses for, in order of preference. */
 export function configuredProviders(env: Env): Provider[] {
@@ -18,6 +19,13 @@ export function configuredProviders(env: Env): Provider[] {
     const base = 'https://generativelanguage.googleapis.com/v1beta'
     const endpoints = endpointsOf('gemini', base, env.GEMINI_API_KEY)
     providers.push({ name: 'gemini', format: 'gemini', endpoints, plans: ['paid'], revision })
+  }
+  if (env.AI) {
+    const name = 'workers-ai'
+    const named = listOf(env.WORKERS_AI_MODELS)
+    const models = named.length > 0 ? named : WORKERS_AI_MODELS
+    const endpoints = endpointsOf(name, WORKERS_AI_URL)
+    providers.push({ name, format: 'workers-ai', endpoints, models, plans: ['paid'], revision })
   }
   if (env.OLLAMA_BASE_URL) {
     const base = env.OLLAMA_BASE_URL.replace(/\/+$/, '')
@@ -37,10 +45,14 @@ function endpointsOf(name: string, baseUrl: string, keys?: string): [Endpoint, .
   const endpoint = (credential: string | undefined, index: number): Endpoint => ({
     id: index === 0 ? name : `${name}#${index + 1}`,
     baseUrl,
-    host: URL.canParse(baseUrl) ? new URL(baseUrl).host : undefined,
+    host: hostOf(baseUrl),
     credential: credential || undefined,
     weight: 1,
     isForeign: false,
   })
   return [endpoint(first, 0), ...others.map((key, index) => endpoint(key, index + 1))]
 }
+
+/** A binding has none. */
+const hostOf = (baseUrl: string): string | undefined =>
+  (URL.canParse(baseUrl) && new URL(baseUrl).host) || undefined
