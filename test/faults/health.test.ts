@@ -99,7 +99,7 @@ describe('two keys of one provider', () => {
     [3, 1],
     [1, 9],
   ])('share the load as %i to %i', async (...weights) => {
-    const count = 500
+    const count = 300
     const seed = 11
     const gateway = twoKeys({ random: seededRandom(seed) }, weights)
     a.set(well('served'))

@@ -23,7 +23,7 @@ import {
 
 // What only the runtime itself shows: who hangs up and when, its words for a refused connection, what it buffers.
 
-const DEADLINE_MS = 1_500
+const DEADLINE_MS = 700
 let dir: string
 let a: UpstreamFaults
 let b: UpstreamFaults
@@ -178,42 +178,39 @@ describe('row 20: a caller who reads 1 kB a second', () => {
     await expect.poll(() => a.seen[0]?.left, { timeout: 1_000, interval: 10 }).toBe(true)
   })
 
-  it('slows nobody else down', { timeout: 60_000 }, async () => {
+  it('slows nobody else down', async () => {
+    a.set(flood(word, 200_000_000))
+    b.set(well('quick'))
     const slow: Socket[] = []
-    const measure = async (): Promise<number> => {
-      b.set(well('quick'))
-      const times: number[] = []
-      for (let i = 0; i < 150; i++) {
-        const started = performance.now()
-        await (await ask({ ...question(), model: 'second:m' })).text()
-        times.push(performance.now() - started)
-      }
-      return times.sort((x, y) => x - y)[Math.floor(times.length * 0.95)] ?? 0
-    }
+    for (let i = 0; i < 10; i++)
+      slow.push((await caller({ ...streamed(), model: 'one' })).on('readable', () => {}))
     const trickle = setInterval(() => {
       for (const socket of slow) socket.read(1_000)
     }, 1_000)
-    await measure()
-    const without: number[] = []
-    const beside: number[] = []
-    for (let round = 0; round < 4; round++) {
-      without.push(await measure())
-      a.set(flood(word, 200_000_000))
-      for (let i = 0; i < 10; i++)
-        slow.push((await caller({ ...streamed(), model: 'one' })).on('readable', () => {}))
-      await expect.poll(() => a.seen.length, { interval: 5 }).toBe(10)
-      await still()
-      beside.push(await measure())
-      for (const socket of slow.splice(0)) socket.resetAndDestroy()
+    await expect.poll(() => a.seen.length, { interval: 5 }).toBe(10)
+    await still()
+    const p95 = (times: number[]) => times.sort((x, y) => x - y)[Math.floor(times.length * 0.95)] ?? 0
+    // Asked in turn beside one that has no slow readers, so that what else this machine does meets both alike; and
+    // in rounds, because two milliseconds on a busy machine vary by more than a tenth between them.
+    const rounds: [number, number][] = []
+    for (let round = 0; round < 5; round++) {
+      const times: [number[], number[]] = [[], []]
+      for (let i = 0; i < 200; i++) {
+        const started = performance.now()
+        await (await ask({ ...question(), model: 'second:m' }, i % 2 ? served : other)).text()
+        times[i % 2 ? 1 : 0].push(performance.now() - started)
+      }
+      rounds.push([p95(times[0]), p95(times[1])])
     }
     clearInterval(trickle)
-    const [alone, crowded] = [Math.min(...without), Math.min(...beside)]
-    console.log(
-      `row 20 on workerd: p95 of others ${alone.toFixed(2)} ms, beside 10 slow readers ${crowded.toFixed(2)} ms`,
+    for (const socket of slow) socket.destroy()
+    const [[alone, crowded] = [0, Number.NaN]] = rounds.sort(
+      (x, y) => x[1] - x[0] * 1.1 - (y[1] - y[0] * 1.1),
     )
-    // The best of the rounds each: what else runs on this machine is in neither. Rounds of the same kind were seen
-    // to differ by more than a tenth of these two milliseconds, so some more are let pass.
-    expect(crowded).toBeLessThanOrEqual(alone * 1.1 + 3)
+    console.log(
+      `row 20 on workerd: p95 without and beside 10 slow readers, ms: ${rounds.map((round) => round.map((ms) => ms.toFixed(2)).join(' ')).join(', ')}`,
+    )
+    expect(crowded).toBeLessThanOrEqual(alone * 1.1)
   })
 })
 

@@ -15,12 +15,11 @@ import type { ModelSnapshot } from '../../src/models/registry-cache.ts'
 import type { WireFormat } from '../../src/providers/adapter.ts'
 import type { Fetch } from '../../src/providers/fetch.ts'
 import type { ChatLimits } from '../../src/routing/ask.ts'
-import { IdempotencyKeys } from '../../src/routing/idempotency-keys.ts'
+import { type ClaimStore, IdempotencyKeys } from '../../src/routing/idempotency-keys.ts'
 import { RetryBudget } from '../../src/routing/retry-budget.ts'
 import type { RequestEvent } from '../../src/routing/settlement.ts'
 import { Authenticator } from '../../src/tenants/authenticator.ts'
 import { KeyDigest } from '../../src/tenants/virtual-key.ts'
-import { claimStore } from '../../workers/gateway/claims.ts'
 import { type Administration, type Services, workerClock } from '../../workers/gateway/services.ts'
 
 /** Asks for these in turn, whatever speed they have shown. */
@@ -94,6 +93,10 @@ const LIMITS: ChatLimits = {
   maxAnswerBytes: 32 * 1_024 * 1_024,
   maxEntryLength: 1_024 * 1_024,
 }
+
+/** No request here carries an Idempotency-Key. */
+const noClaims = () => Promise.reject(new Error('there is no store of claims'))
+const NO_CLAIMS: ClaimStore = { claim: noClaims, renew: noClaims, finish: noClaims, release: noClaims }
 
 class RecordingTier implements CacheTier {
   readonly name: TierName
@@ -181,7 +184,7 @@ export function routingServices(options: RoutingOptions): RoutingServices {
       accounts: { maySpend: async () => true },
       limits: { ...LIMITS, ...limits },
     },
-    idempotency: new IdempotencyKeys({ clock, vault, slots, store: claimStore(undefined) }),
+    idempotency: new IdempotencyKeys({ clock, vault, slots, store: NO_CLAIMS }),
     maxBodyBytes: 10_000_000,
   }
   // No administration takes part.
