@@ -105,8 +105,11 @@ export function choose(services: PlanServices, tenant: Tenant, wish: Wish, reque
   const chosen = decisions.flatMap((decision) =>
     decision.chosen.map((candidate) => ({ decision, candidate })),
   )
-  if (chosen.length === 0) throw noModel(merged(decisions), wish.name, needs)
-  const targets = chosen.flatMap(({ candidate }) => targetsOf(candidate.model.route, random))
+  if (chosen.length === 0) {
+    const targets = wish.sets.flatMap(({ models }) => models.flatMap(({ route }) => targetsOf(route)))
+    throw noModel(merged(decisions), wish.name, needs, health.opensInMs(targets, nowMs))
+  }
+  const targets = eachOnce(chosen.flatMap(({ candidate }) => targetsOf(candidate.model.route, random)))
   const [first] = wish.sets
   return {
     targets,
@@ -119,6 +122,13 @@ export function choose(services: PlanServices, tenant: Tenant, wish: Wish, reque
     },
     record: () => routeRecord(merged(decisions), needs),
   }
+}
+
+/** An alias may lead to one model twice; where that failed, it may have charged already. */
+function eachOnce(targets: readonly Target[]): readonly Target[] {
+  if (targets.length === 1) return targets
+  const known = new Set<string>()
+  return targets.filter(({ marks }) => known.size < known.add(marks.model).size)
 }
 
 function setOf(name: string, known: TenantModels, tenant: Tenant): WishedSet {
