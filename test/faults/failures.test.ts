@@ -179,6 +179,28 @@ describe('another model', () => {
   )
 })
 
+describe('a client', () => {
+  it.each([
+    [500, 503, 503, 'false'],
+    [503, 500, 502, 'false'],
+    [404, 503, 503, null],
+  ])(
+    'is told not to repeat where any call may have been billed: %i, then %i',
+    async (one, two, status, told) => {
+      a.set(refusal(one))
+      b.set(refusal(two))
+      const gateway = routingGateway({
+        providers: [providerAt('first', a.url), providerAt('second', b.url)],
+        aliases: [inOrder('m', 'first:m', 'second:m')],
+        random: () => 0,
+      })
+      const asked = await ask(gateway, question())
+      expect([asked.status, asked.headers.get('x-should-retry')]).toEqual([status, told])
+      expect(asked.event.attempts.some(({ mayBeBilled }) => mayBeBilled)).toBe(told === 'false')
+    },
+  )
+})
+
 describe('a request that has been here before', () => {
   it.each(['1.1 beast-faults', '1.1 proxy, 1.1 beast-faults', '1.1 beast-faults, 1.1 cloudflare'])(
     'is not sent round again (Via: %s)',

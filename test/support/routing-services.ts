@@ -15,12 +15,13 @@ import type { ModelSnapshot } from '../../src/models/registry-cache.ts'
 import type { WireFormat } from '../../src/providers/adapter.ts'
 import type { Fetch } from '../../src/providers/fetch.ts'
 import type { ChatLimits } from '../../src/routing/ask.ts'
-import { type ClaimStore, IdempotencyKeys } from '../../src/routing/idempotency-keys.ts'
+import { IdempotencyKeys } from '../../src/routing/idempotency-keys.ts'
 import { RetryBudget } from '../../src/routing/retry-budget.ts'
 import type { RequestEvent } from '../../src/routing/settlement.ts'
 import { Authenticator } from '../../src/tenants/authenticator.ts'
 import { KeyDigest } from '../../src/tenants/virtual-key.ts'
 import { type Administration, type Services, workerClock } from '../../workers/gateway/services.ts'
+import { memoryClaims } from './idempotency.ts'
 
 /** Asks for these in turn, whatever speed they have shown. */
 export const inOrder = (name: string, ...models: readonly string[]): ModelSnapshot['aliases'][number] => ({
@@ -94,10 +95,6 @@ const LIMITS: ChatLimits = {
   maxEntryLength: 1_024 * 1_024,
 }
 
-/** No request here carries an Idempotency-Key. */
-const noClaims = () => Promise.reject(new Error('there is no store of claims'))
-const NO_CLAIMS: ClaimStore = { claim: noClaims, renew: noClaims, finish: noClaims, release: noClaims }
-
 class RecordingTier implements CacheTier {
   readonly name: TierName
   readonly maxTtlMs = 3_600_000
@@ -132,17 +129,16 @@ export function routingServices(options: RoutingOptions): RoutingServices {
     registry: { of: async () => snapshot },
   })
   const counts = new RequestCounts()
-  const modelStats = new ModelStats(clock)
   const vault = new Vault(new Uint8Array(32).fill(1))
   const slots = new SlotMaker(vault)
   const services: Services = {
     clock,
     catalogue,
     counts,
-    modelStats,
+    modelStats: new ModelStats(clock),
+    idempotency: new IdempotencyKeys({ clock, vault, slots, store: memoryClaims(clock).store }),
     record: (event) => {
       counts.add(event)
-      modelStats.add(event)
       events.push(event)
     },
     authenticator: new Authenticator({
@@ -184,7 +180,6 @@ export function routingServices(options: RoutingOptions): RoutingServices {
       accounts: { maySpend: async () => true },
       limits: { ...LIMITS, ...limits },
     },
-    idempotency: new IdempotencyKeys({ clock, vault, slots, store: NO_CLAIMS }),
     maxBodyBytes: 10_000_000,
   }
   // No administration takes part.
