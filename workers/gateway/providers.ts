@@ -1,43 +1,94 @@
+import { crc32 } from '../../src/core/crc32.ts'
+import { GatewayError } from '../../src/core/errors.ts'
 import type { Endpoint, Provider } from '../../src/models/provider.ts'
-import { PLANS } from '../../src/tenants/tenant.ts'
+import type { WireFormat } from '../../src/providers/adapter.ts'
+import { PLANS, type Plan } from '../../src/tenants/tenant.ts'
 import type { Env } from './env.ts'
 
-/** The providers that the environment has keys or addresses for, in order of preference. */
+type AddressName =
+  | 'OPENAI_BASE_URL'
+  | 'ANTHROPIC_BASE_URL'
+  | 'GEMINI_BASE_URL'
+  | 'OLLAMA_BASE_URL'
+  | 'SIMULATED_PROVIDER_URL'
+
+interface Configured {
+  readonly name: string
+  readonly format: WireFormat
+  readonly plans: readonly Plan[]
+  readonly address: AddressName
+  /** Where it lies when nothing else is said; undefined: it is there only where its address is set. */
+  readonly baseUrl?: string
+  readonly key?: 'OPENAI_API_KEY' | 'ANTHROPIC_API_KEY' | 'GEMINI_API_KEY'
+}
+
+/** In order of preference. What costs the operator money is for the paid plan. */
+const CONFIGURED: readonly Configured[] = [
+  {
+    name: 'openai',
+    format: 'openai',
+    plans: ['paid'],
+    key: 'OPENAI_API_KEY',
+    address: 'OPENAI_BASE_URL',
+    baseUrl: 'https://api.openai.com/v1',
+  },
+  {
+    name: 'anthropic',
+    format: 'anthropic',
+    plans: ['paid'],
+    key: 'ANTHROPIC_API_KEY',
+    address: 'ANTHROPIC_BASE_URL',
+    baseUrl: 'https://api.anthropic.com/v1',
+  },
+  {
+    name: 'gemini',
+    format: 'gemini',
+    plans: ['paid'],
+    key: 'GEMINI_API_KEY',
+    address: 'GEMINI_BASE_URL',
+    baseUrl: 'https://generativelanguage.googleapis.com/v1beta',
+  },
+  { name: 'ollama', format: 'openai', plans: PLANS, address: 'OLLAMA_BASE_URL' },
+  { name: 'simulated', format: 'openai', plans: PLANS, address: 'SIMULATED_PROVIDER_URL' },
+]
+
+/**
+ * The providers that the environment has keys or addresses for, in order of preference.
+ * @throws GatewayError `misconfigured` for an address that is none
+ */
 export function configuredProviders(env: Env): Provider[] {
-  const providers: Provider[] = []
-  const revision = '1'
-  if (env.OPENAI_API_KEY) {
-    const endpoints = endpointsOf('openai', 'https://api.openai.com/v1', env.OPENAI_API_KEY)
-    providers.push({ name: 'openai', format: 'openai', endpoints, plans: ['paid'], revision })
-  }
-  if (env.ANTHROPIC_API_KEY) {
-    const endpoints = endpointsOf('anthropic', 'https://api.anthropic.com/v1', env.ANTHROPIC_API_KEY)
-    providers.push({ name: 'anthropic', format: 'anthropic', endpoints, plans: ['paid'], revision })
-  }
-  if (env.GEMINI_API_KEY) {
-    const base = 'https://generativelanguage.googleapis.com/v1beta'
-    const endpoints = endpointsOf('gemini', base, env.GEMINI_API_KEY)
-    providers.push({ name: 'gemini', format: 'gemini', endpoints, plans: ['paid'], revision })
-  }
-  if (env.OLLAMA_BASE_URL) {
-    const base = env.OLLAMA_BASE_URL.replace(/\/+$/, '')
-    const endpoints = endpointsOf('ollama', base.endsWith('/v1') ? base : `${base}/v1`)
-    providers.push({ name: 'ollama', format: 'openai', endpoints, plans: PLANS, revision })
-  }
-  if (env.SIMULATED_PROVIDER_URL) {
-    const endpoints = endpointsOf('simulated', env.SIMULATED_PROVIDER_URL)
-    providers.push({ name: 'simulated', format: 'openai', endpoints, plans: PLANS, revision })
-  }
-  return providers
+  return CONFIGURED.flatMap(({ name, format, plans, key, address, baseUrl }) => {
+    if (!env[key ?? address]) return []
+    const base = env[address] ? baseUrlOf(env[address], address) : baseUrl
+    if (base === undefined) return []
+    // Ollama's own variable names the server alone.
+    const whole = name === 'ollama' && !base.endsWith('/v1') ? `${base}/v1` : base
+    const endpoints = endpointsOf(name, whole, key && env[key])
+    // Another server may serve other models under the same names.
+    return [{ name, format, endpoints, plans, revision: whole === baseUrl ? '1' : `1.${crc32(whole)}` }]
+  })
+}
+
+/** The value is not repeated: every caller reads the error, and an address may hold a password. */
+function baseUrlOf(text: string, name: AddressName): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  const isPlain = url && !url.username && !url.password && !url.search && !url.hash
+  if (isPlain && /^https?:$/.test(url.protocol)) return text.trim().replace(/\/+$/, '')
+  throw new GatewayError(
+    'misconfigured',
+    `The gateway is not configured: ${name} is not the base URL of a server.`,
+    `Set ${name} to http(s)://host/path, without user name and query, and deploy again.`,
+  )
 }
 
 /** @param keys one, or several separated by commas, which then share the load */
 function endpointsOf(name: string, baseUrl: string, keys?: string): [Endpoint, ...Endpoint[]] {
+  const { host } = new URL(baseUrl)
   const [first, ...others] = (keys ?? '').split(',').map((key) => key.trim())
   const endpoint = (credential: string | undefined, index: number): Endpoint => ({
     id: index === 0 ? name : `${name}#${index + 1}`,
     baseUrl,
-    host: URL.canParse(baseUrl) ? new URL(baseUrl).host : undefined,
+    host,
     credential: credential || undefined,
     weight: 1,
     isForeign: false,
