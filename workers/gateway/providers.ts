@@ -64,8 +64,9 @@ export function configuredProviders(env: Env): Provider[] {
     // Ollama's own variable names the server alone.
     const whole = name === 'ollama' && !base.endsWith('/v1') ? `${base}/v1` : base
     const endpoints = endpointsOf(name, whole, key && env[key])
-    // Another server may serve other models under the same names.
-    return [{ name, format, endpoints, plans, revision: whole === baseUrl ? '1' : `1.${crc32(whole)}` }]
+    // In the vendor's place another server may serve other models under the same names.
+    const isVendors = baseUrl === undefined || whole === baseUrl
+    return [{ name, format, endpoints, plans, revision: isVendors ? '1' : `1.${crc32(whole)}` }]
   })
 }
 
