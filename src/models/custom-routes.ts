@@ -65,13 +65,15 @@ function toModel(custom: CustomModel, route: Route): Model {
     ownerId: custom.tenantId,
     isPublic: custom.isPublic,
     isActive: custom.isActive,
-    plans: PLANS,
+    // What serves it by default was not chosen for everybody: who may use that provider may use it.
+    plans: custom.endpointUrl === undefined && !config.upstream ? route.provider.plans : PLANS,
     capabilities: {
       contextTokens: config.context_tokens,
       tools: config.tools,
       vision: config.vision,
       json: config.json,
     },
+    suits: config.suits,
     price:
       inputUsdPerMTok !== undefined && outputUsdPerMTok !== undefined
         ? { inputUsdPerMTok, outputUsdPerMTok }

@@ -30,7 +30,7 @@ export interface Model {
   /** Only the operator makes a custom model public. Means nothing for a provider's. */
   readonly isPublic: boolean
   readonly isActive: boolean
-  /** The plans that may use it, where it is a provider's and not on the tenant's own key. */
+  /** The plans that may use it, where it is neither the tenant's own nor on a key of the tenant's own. */
   readonly plans: readonly Plan[]
   readonly capabilities: Capabilities
   readonly price?: ListPrice | undefined

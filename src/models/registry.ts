@@ -19,6 +19,8 @@ export interface ModelConfig {
   readonly tools?: boolean | undefined
   readonly vision?: boolean | undefined
   readonly json?: boolean | undefined
+  /** Tasks and programming languages that it is good at. */
+  readonly suits?: readonly string[] | undefined
   readonly input_usd_per_mtok?: number | undefined
   readonly output_usd_per_mtok?: number | undefined
 }

@@ -32,7 +32,8 @@ export const NOT_YOURS = barred('not_yours')
 export function standing(model: Model, tenantId: string, plan: Plan): Standing {
   if (model.kind === 'custom') {
     if (model.ownerId === tenantId) return OWN_CUSTOM
-    return model.isPublic ? PUBLIC_CUSTOM : NOT_YOURS
+    if (!model.isPublic) return NOT_YOURS
+    return model.plans.includes(plan) ? PUBLIC_CUSTOM : PLAN_REQUIRED
   }
   if (model.ownerId !== undefined) return model.ownerId === tenantId ? PROVIDER_ON_OWN_KEY : NOT_YOURS
   return model.plans.includes(plan) ? PROVIDER_ON_PLAN : PLAN_REQUIRED

@@ -90,9 +90,13 @@ const OWNERS: Readonly<Record<string, string>> = {
   provider_on_own_key: 'me',
   foreign_custom: 'them',
   public_custom_of_another: 'them',
+  public_custom_for_paid: 'them',
   provider_on_foreign_key: 'them',
 }
 const PLANS: Readonly<Record<string, readonly Plan[]>> = {
+  public_custom: ['free', 'paid'],
+  public_custom_of_another: ['free', 'paid'],
+  public_custom_for_paid: ['paid'],
   provider_for_paid: ['paid'],
   provider_for_all: ['free', 'paid'],
   // It must not matter what stands there for what is on somebody's own key.
