@@ -92,7 +92,7 @@ export async function answerChat(services: ChatServices, call: ChatCall): Promis
     throw error
   }
   const keep: Keep | undefined =
-    slot && control.store ? (answer) => store(services, slot, control, answer) : undefined
+    slot && control.store && !plan.isStandIn ? (answer) => store(services, slot, control, answer) : undefined
   const { signal, waitUntil } = call
   const { targets } = plan
   const asked = { targets, request: plan.request, keep, watch, signal, waitUntil, settlement }

@@ -47,6 +47,8 @@ export interface Plan {
   readonly targets: readonly Target[]
   /** With the task's defaults where the caller left the choice to us. */
   readonly request: ChatRequest
+  /** Whether something better is left out only because it fails at the moment: the answer is then not worth keeping. */
+  readonly isStandIn: boolean
   /** The value of `x-beast-route`, when the target at `index` answered. */
   routeHeader(index: number): string
   /** For the record of the prediction. */
@@ -104,12 +106,26 @@ export function choose(services: PlanServices, tenant: Tenant, wish: Wish, reque
   return {
     targets,
     request: leavesItToUs(request.model) ? withTaskDefaults(request, needs.task) : request,
+    isStandIn: standsIn(decisions),
     routeHeader: (index) => {
       const answered = chosen.find(({ candidate }) => candidate.model.route === targets[index]?.route)
       return routeHeader(merged(decisions), needs, answered?.candidate)
     },
     record: () => routeRecord(merged(decisions), needs),
   }
+}
+
+/** Models of one rank are as good as one another. */
+function standsIn(decisions: readonly Decision[]): boolean {
+  for (const { chosen, considered } of decisions) {
+    const rank = chosen[0]?.rank
+    const isMissed = considered.some(
+      (candidate) => candidate.excluded === 'unhealthy' && (rank === undefined || candidate.rank < rank),
+    )
+    if (isMissed) return true
+    if (rank !== undefined) return false
+  }
+  return false
 }
 
 function setOf(name: string, known: TenantModels, tenant: Tenant): WishedSet {
