@@ -56,7 +56,7 @@ async function start(): Promise<void> {
     writeFileSync(LOCK, JSON.stringify({ url, pid: process.pid }))
     await untilReady(url)
     const key = await laptopKey(url, laptop.secrets.OPERATOR_TOKEN)
-    print(laptop, url, key, await firstModel(url, key))
+    print(laptop, url, key)
   } catch (error) {
     if (!(error instanceof OperatorError)) {
       console.error(error)
@@ -135,13 +135,7 @@ async function laptopKey(url: string, operatorToken: string): Promise<string> {
   return key
 }
 
-async function firstModel(url: string, key: string): Promise<string> {
-  const response = await fetch(`${url}/v1/models`, { headers: { authorization: `Bearer ${key}` } })
-  const { data } = (await response.json()) as { data?: { id: string }[] }
-  return data?.[0]?.id ?? 'auto'
-}
-
-function print(laptop: Laptop, url: string, key: string, model: string): void {
+function print(laptop: Laptop, url: string, key: string): void {
   console.log(`
 BEAST MODE Edge is ready.
 
@@ -151,7 +145,7 @@ Page      ${url}/
 ${laptop.parts.join('\n')}
 
 Try it:
-curl ${url}/v1/chat/completions -H "Authorization: Bearer ${key}" -H "Content-Type: application/json" -d '{"model":"${model}","messages":[{"role":"user","content":"Hello"}]}'
+curl ${url}/v1/chat/completions -H "Authorization: Bearer ${key}" -H "Content-Type: application/json" -d '{"model":"auto","messages":[{"role":"user","content":"Hello"}]}'
 
 More keys: npm run keys -- create --tenant NAME      End: Ctrl-C
 `)

@@ -1,5 +1,6 @@
 import type { LoadResult } from './load.ts'
 import { LOOPBACK_DISTINCT, LOOPBACK_SECONDS, type Loopback, type LoopbackRow } from './loopback.ts'
+import type { SelectionCost } from './selection.ts'
 
 export type RunName = 'hello' | 'proxy' | 'hit' | 'miss' | 'proxyStream' | 'missStream'
 export type Runs = Record<RunName, LoadResult[]>
@@ -9,6 +10,7 @@ export interface Measured {
   /** To the first answer, milliseconds. */
   readonly startup: { readonly hello: number; readonly gateway: number }
   readonly bundleGzipBytes: number
+  readonly selection: SelectionCost
   /** Undefined where it was not asked for. */
   readonly loopback: Loopback | undefined
 }
@@ -22,7 +24,7 @@ export interface Setting {
 export type Result = ReturnType<typeof summarise>
 
 /** What `--json` prints. */
-export function summarise({ runs, startup, bundleGzipBytes, loopback }: Measured) {
+export function summarise({ runs, startup, bundleGzipBytes, selection, loopback }: Measured) {
   const all = Object.values(runs).flat()
   const rps = (name: RunName) => Math.round(medianSpeed(runs[name]))
   const p50 = (name: RunName) => round(median(runs[name].map((run) => run.p50Ms)))
@@ -40,6 +42,8 @@ export function summarise({ runs, startup, bundleGzipBytes, loopback }: Measured
     bundle_gzip_bytes: bundleGzipBytes,
     startup_ms: Math.round(startup.gateway),
     hello_startup_ms: Math.round(startup.hello),
+    selection_us: round(selection.microseconds),
+    needs_us: round(selection.needsMicroseconds),
     failures: sum(all, (run) => run.failures),
     hits_missed: sum(runs.hit, missed),
     generator_cpu: round(Math.max(...all.map((run) => run.cpu))),
@@ -54,7 +58,7 @@ export function summarise({ runs, startup, bundleGzipBytes, loopback }: Measured
 }
 
 /** The same for people. */
-export function table({ runs, loopback }: Measured, result: Result, setting: Setting): string {
+export function table({ runs, selection, loopback }: Measured, result: Result, setting: Setting): string {
   const spread = (of: readonly LoadResult[]) => of.map((run) => Math.round(speed(run))).join(' ')
   const beside = (label: string, row: LoopbackRow | undefined) =>
     row
@@ -74,6 +78,7 @@ ${beside('  the same over loopback', loopback?.miss)}
 first byte of a stream  ${cell(result.stream_first_byte_ms)} ms, bare pass-through ${result.proxy_stream_first_byte_ms} ms (one connection, median)
 bundle                  ${cell(result.bundle_gzip_bytes)} bytes gzip (wanted <= 250,000)
 start-up                ${cell(result.startup_ms)} ms to the first answer, bare hello ${result.hello_startup_ms} ms
+choice of a model       ${cell(Math.round(result.selection_us))} µs among ${selection.models.toLocaleString('en-US')} (wanted <= 100), ${Math.round(result.needs_us)} µs more to read what the request needs, on Node
 failed answers ${result.failures}, hits that were none ${result.hits_missed}, generator at most ${Math.round(result.generator_cpu * 100)} % of a core${result.generator_cpu > 0.8 ? ' (too much: ratios are flattened)' : ''}
 ${loopback ? loopbackNote(loopback, result) : ''}`
 }

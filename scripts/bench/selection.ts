@@ -54,7 +54,11 @@ export function selectionCost(): SelectionCost {
   return {
     microseconds: medianMicroseconds(choose),
     models: MODELS,
-    needsMicroseconds: medianMicroseconds(() => readNeeds(request).inputTokens),
+    // They are read on demand: here all are demanded.
+    needsMicroseconds: medianMicroseconds(() => {
+      const { task, inputTokens } = readNeeds(request)
+      return task.length + inputTokens
+    }),
   }
 }
 

@@ -26,7 +26,7 @@ export interface Laptop {
   close(): Promise<void>
 }
 
-const REAL_PROVIDERS = ['OPENAI_API_KEY', 'ANTHROPIC_API_KEY', 'OLLAMA_BASE_URL']
+const REAL_PROVIDERS = ['OPENAI_API_KEY', 'ANTHROPIC_API_KEY', 'GEMINI_API_KEY', 'OLLAMA_BASE_URL']
 
 const OLLAMA = '127.0.0.1:11434'
 

@@ -70,8 +70,7 @@ export class CacheChain {
     const asked: { tier: TierName; result: LookupResult }[] = []
     for (let index = 0; index < levels.length; index++) {
       const level = levels[index] as ChainLevel
-      const remainingMs = totalDeadlineMs - (clock.now() - startedMs)
-      const { result, entry } = await this.#ask(level, slot, remainingMs, io)
+      const { result, entry } = await this.#ask(level, slot, startedMs + totalDeadlineMs, io)
       const usable = entry && entry.expiresAtMs > clock.now() && (!accept || accept(entry))
       asked.push({ tier: level.tier.name, result: result === 'hit' && !usable ? 'miss' : result })
       if (!usable) continue
@@ -107,12 +106,14 @@ export class CacheChain {
     )
   }
 
-  async #ask(level: ChainLevel, slot: CacheSlot, remainingMs: number, io: ChainIo): Promise<Asked> {
+  async #ask(level: ChainLevel, slot: CacheSlot, endsAtMs: number, io: ChainIo): Promise<Asked> {
     const { tier, deadlineMs } = level
     if (deadlineMs === undefined) return this.#counted(tier.name, await tier.get(slot))
     const { clock } = this.#options
     const breaker = this.#breakers.get(tier.name) as Breaker
-    if (remainingMs <= 0 || !breaker.allows(clock.now())) return this.#failed(tier.name, 'skipped')
+    const nowMs = clock.now()
+    const remainingMs = endsAtMs - nowMs
+    if (remainingMs <= 0 || !breaker.allows(nowMs)) return this.#failed(tier.name, 'skipped')
     try {
       const entry = await io.watch.within(Math.min(deadlineMs, remainingMs), tier.get(slot))
       breaker.success()

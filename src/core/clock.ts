@@ -22,7 +22,9 @@ export class Watch {
   #cancelTimer: (() => void) | undefined
   #timerDueMs = 0
   #dueMs = Number.POSITIVE_INFINITY
-  #expire: (() => void) | undefined
+  #waitMs = 0
+  /** Of the latest wait; a promise that is settled already takes no notice. */
+  #reject: ((reason: DeadlineError) => void) | undefined
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -34,19 +36,11 @@ export class Watch {
    */
   within<T>(ms: number, work: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      this.#expire = () => reject(new DeadlineError(`nothing within ${ms} ms`))
+      this.#reject = reject
+      this.#waitMs = ms
       this.#dueMs = this.#clock.now() + ms
       if (!this.#cancelTimer || this.#timerDueMs > this.#dueMs) this.#arm(ms)
-      work.then(
-        (value) => {
-          this.#expire = undefined
-          resolve(value)
-        },
-        (error) => {
-          this.#expire = undefined
-          reject(error)
-        },
-      )
+      work.then(resolve, reject)
     })
   }
 
@@ -62,10 +56,9 @@ export class Watch {
     this.#cancelTimer = this.#clock.after(ms, () => {
       this.#cancelTimer = undefined
       // The wait that the timer was set for may be over, and another one on.
-      if (!this.#expire) return
       const restMs = this.#dueMs - this.#clock.now()
       if (restMs > 0) this.#arm(restMs)
-      else this.#expire()
+      else this.#reject?.(new DeadlineError(`nothing within ${this.#waitMs} ms`))
     })
   }
 }

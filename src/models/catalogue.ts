@@ -21,6 +21,8 @@ export interface CatalogueOptions {
 /** Every model that may matter to one tenant's requests; which of them it may use, selection says. */
 export interface TenantModels {
   readonly models: readonly Model[]
+  /** The same by id and by bare name: some providers list hundreds, and each request names one. */
+  readonly byName: ReadonlyMap<string, readonly Model[]>
   readonly aliases: readonly ModelAlias[]
   /** Providers whose list could not be read so far: what is named at one of them is taken on trust. */
   readonly unlisted: readonly Provider[]
@@ -39,18 +41,22 @@ const MAX_LISTS = 2_000
 interface Listed {
   /** Undefined: it never said. */
   readonly models: readonly ListedModel[] | undefined
-  /** Changes with the models. */
-  readonly version: number
   readonly freshUntilMs: number
+}
+
+/** What a snapshot came to, with the lists it was made from: as long as those stand, so does it. */
+interface Made {
+  readonly providers: readonly Provider[]
+  lists: readonly Listed[]
+  models: TenantModels | undefined
 }
 
 /** Which models there are: the operator's providers, what a tenant added, and what its own provider keys open. */
 export class Catalogue {
   readonly #options: CatalogueOptions
   readonly #lists = new Lru<Listed>({ maxEntries: MAX_LISTS, maxBytes: MAX_LISTS, ownerShare: 1 })
-  // Made once a snapshot: a snapshot is one tenant's, or the empty one.
-  readonly #made = new WeakMap<ModelSnapshot, { versions: string; models: TenantModels }>()
-  #versions = 0
+  // A snapshot is one tenant's, or the empty one.
+  readonly #made = new WeakMap<ModelSnapshot, Made>()
 
   constructor(options: CatalogueOptions) {
     this.#options = options
@@ -58,46 +64,51 @@ export class Catalogue {
 
   async of(tenantId: string, waitUntil: WaitUntil): Promise<TenantModels> {
     const snapshot = await this.#options.registry.of(tenantId, waitUntil)
-    const providers = [...this.#options.providers, ...snapshot.providerKeys.map(ownProvider)]
+    const made = this.#madeOf(snapshot)
+    const nowMs = this.#options.clock.now()
+    if (made.models && made.lists.every(({ freshUntilMs }) => nowMs < freshUntilMs)) return made.models
     const lists: Listed[] = []
-    for (const provider of providers) {
-      const list = this.#known(provider, waitUntil)
-      lists.push(list ?? (await this.#read(provider, undefined)))
+    for (const provider of made.providers)
+      lists.push(this.#known(provider, waitUntil) ?? (await this.#read(provider)))
+    if (!made.models || lists.some(({ models }, index) => models !== made.lists[index]?.models))
+      made.models = make(snapshot, made.providers, lists)
+    made.lists = lists
+    return made.models
+  }
+
+  #madeOf(snapshot: ModelSnapshot): Made {
+    let made = this.#made.get(snapshot)
+    if (!made) {
+      const providers = [...this.#options.providers, ...snapshot.providerKeys.map(ownProvider)]
+      made = { providers, lists: [], models: undefined }
+      this.#made.set(snapshot, made)
     }
-    const versions = lists.map(({ version }) => version).join('.')
-    const made = this.#made.get(snapshot)
-    if (made?.versions === versions) return made.models
-    const models = make(snapshot, providers, lists)
-    this.#made.set(snapshot, { versions, models })
-    return models
+    return made
   }
 
   /** What is known of a provider's list, as far as it need not be waited for. */
   #known(provider: Provider, waitUntil: WaitUntil): Listed | undefined {
     const list = this.#lists.get(idOf(provider))
     if (!list) return undefined
-    const now = this.#options.clock.now()
-    if (now < list.freshUntilMs) return list
+    const nowMs = this.#options.clock.now()
+    if (nowMs < list.freshUntilMs) return list
     // Nothing to serve from meanwhile, so the request waits.
-    if (!list.models || now >= list.freshUntilMs + LIST_MS) return undefined
+    if (!list.models || nowMs >= list.freshUntilMs + LIST_MS) return undefined
+    waitUntil(this.#read(provider))
     // Whoever comes next need not read it too.
-    this.#hold(provider, { ...list, freshUntilMs: now + RETRY_MS })
-    waitUntil(this.#read(provider, list))
-    return list
+    return this.#hold(provider, { models: list.models, freshUntilMs: nowMs + RETRY_MS })
   }
 
-  async #read(provider: Provider, last = this.#lists.get(idOf(provider))): Promise<Listed> {
+  async #read(provider: Provider): Promise<Listed> {
     const { clock, list } = this.#options
     try {
       const models = provider.models?.map((id) => ({ id })) ?? (await list(provider))
-      const isSame = last?.models !== undefined && JSON.stringify(last.models) === JSON.stringify(models)
-      const version = isSame ? last.version : ++this.#versions
       const freshForMs = provider.models ? Number.POSITIVE_INFINITY : LIST_MS
-      return this.#hold(provider, { models, version, freshUntilMs: clock.now() + freshForMs })
+      return this.#hold(provider, { models, freshUntilMs: clock.now() + freshForMs })
     } catch {
       // The last good list serves while the provider is silent; its models may still answer.
-      const { models, version = 0 } = last ?? {}
-      return this.#hold(provider, { models, version, freshUntilMs: clock.now() + RETRY_MS })
+      const { models } = this.#lists.get(idOf(provider)) ?? {}
+      return this.#hold(provider, { models, freshUntilMs: clock.now() + RETRY_MS })
     }
   }
 
@@ -124,8 +135,10 @@ function make(
   const upstreamOf = (name: string | undefined): Route | undefined =>
     (name === undefined ? operators[0] : operators.find(({ route }) => route.id === name))?.route
   const custom = toModels(snapshot, upstreamOf)
+  const models = [...custom, ...provided]
   return {
-    models: [...custom, ...provided],
+    models,
+    byName: indexed(models),
     aliases: snapshot.aliases,
     unlisted: providers.filter((_, index) => lists[index]?.models === undefined),
     isComplete: snapshot.known,
@@ -134,6 +147,19 @@ function make(
       ...snapshot.models.map(rowOf),
     ].join(' '),
   }
+}
+
+function indexed(models: readonly Model[]): ReadonlyMap<string, readonly Model[]> {
+  const byName = new Map<string, Model[]>()
+  for (const model of models) {
+    const { id } = model.route
+    for (const name of [id, id.slice(id.indexOf(':') + 1)]) {
+      const known = byName.get(name)
+      if (known) known.push(model)
+      else byName.set(name, [model])
+    }
+  }
+  return byName
 }
 
 const rowOf = ({ id, revision }: CustomModel): string => `${id}.${revision}`

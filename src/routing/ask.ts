@@ -25,8 +25,10 @@ export type Keep = (answer: Answer) => Promise<void>
 export interface ModelCall {
   readonly targets: readonly Target[]
   readonly request: ChatRequest
-  /** Stores an answer worth repeating, if it came from the first target; undefined where nothing may be stored. */
+  /** Stores an answer worth repeating; undefined where nothing may be stored. */
   readonly keep: Keep | undefined
+  /** Whether an answer from there is the answer that was asked for, and not a fallback's. */
+  readonly standsFor: (target: Target) => boolean
   readonly watch: Watch
   /** Fires when the caller leaves. */
   readonly signal: () => AbortSignal
@@ -77,7 +79,7 @@ function stream(
   opening: Opening,
   note: AttemptNote,
   left: AbortSignal,
-  over: (last: Promise<void>) => void,
+  over: (last: Promise<void> | undefined) => void,
 ): ReadableStream<Uint8Array> {
   const { limits, health, clock } = services
   const { keep, watch, settlement } = call
@@ -88,7 +90,8 @@ function stream(
     idleMs: limits.idleMs,
     keepLength: keep ? limits.maxEntryLength : 0,
   })
-  left.addEventListener('abort', relayed.leave, { once: true })
+  if (left.aborted) relayed.leave()
+  else left.addEventListener('abort', relayed.leave, { once: true })
   const settle = async (): Promise<void> => {
     const how = await relayed.ended
     left.removeEventListener('abort', relayed.leave)
@@ -119,14 +122,14 @@ function stream(
 }
 
 /** Only a whole, healthy answer of bearable size is worth repeating, and only as the answer of the model asked for. */
-async function keepIfWorth(
+function keepIfWorth(
   { limits }: AskServices,
-  { keep, targets }: ModelCall,
+  { keep, standsFor }: ModelCall,
   { target }: AttemptNote,
   verdict: Verdict,
   answer: Answer,
-): Promise<void> {
-  const isFallback = target.route !== targets[0]?.route
+): Promise<void> | undefined {
   const isHealthy = verdict.complete && !verdict.refused
-  if (keep && isHealthy && !isFallback && answer.body.length <= limits.maxEntryLength) await keep(answer)
+  const isWorth = isHealthy && answer.body.length <= limits.maxEntryLength
+  return keep && isWorth && standsFor(target) ? keep(answer) : undefined
 }

@@ -1,5 +1,5 @@
 import { readBounded, TooLargeError } from '../core/bytes.ts'
-import { type Clock, DeadlineError, type Watch } from '../core/clock.ts'
+import { type Clock, DeadlineError, type Watch, withDeadline } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
 import type { SealedCredential, Target } from '../models/provider.ts'
 import type {
@@ -85,30 +85,55 @@ export async function begin(services: AttemptServices, attempt: Attempt): Promis
   const { target, request, watch } = attempt
   const { limits, clock } = services
   const adapter = adapterFor(target.route.provider.format)
-  const streamed = request.stream === true
   const upstream = adapter.request(request, target.route.model)
+  const context: AnswerContext = {
+    model: target.route.model,
+    requestId: attempt.requestId,
+    createdS: Math.floor(clock.now() / 1_000),
+    includeUsage: request.stream_options?.include_usage === true,
+  }
   try {
     const sent = send(services, attempt, adapter, upstream)
-    const response = await watch.within(streamed ? limits.connectMs : limits.answerMs, sent)
-    if (!response.ok) throw await refusal(services, attempt, adapter, response)
-    const context: AnswerContext = {
-      model: target.route.model,
-      requestId: attempt.requestId,
-      createdS: Math.floor(clock.now() / 1_000),
-      includeUsage: request.stream_options?.include_usage === true,
-    }
-    if (streamed && response.body && isEventStream(response)) {
-      const opening = open(response.body.getReader(), adapter.stream(context), target)
-      return { kind: 'sse', opening: await watch.within(limits.firstTokenMs, opening) }
-    }
-    const text = await watch.within(limits.answerMs, readText(response, limits.maxAnswerBytes, target))
-    const completion = streamed ? undefined : adapter.answer(text, context)
+    if (request.stream === true) return await beginStream(services, attempt, adapter, sent, context)
+    // One wait for head and body: of a plain answer the head tells nothing earlier.
+    const text = await watch.within(limits.answerMs, readWhole(services, attempt, adapter, sent))
+    const completion = adapter.answer(text, context)
     if (!completion) throw failure(target, adapter.refusal(text).kind ?? 'bad_answer')
     return { kind: 'json', completion }
   } catch (cause) {
     if (cause instanceof GatewayError) throw cause
     throw failure(target, cause instanceof DeadlineError ? 'too_slow' : 'unreachable', { cause })
   }
+}
+
+async function beginStream(
+  services: AttemptServices,
+  attempt: Attempt,
+  adapter: Adapter,
+  sent: Promise<Response>,
+  context: AnswerContext,
+): Promise<Begun> {
+  const { limits } = services
+  const { target, watch } = attempt
+  const response = await watch.within(limits.connectMs, sent)
+  if (!response.ok) throw await refusal(services, target, adapter, response)
+  if (!response.body || !isEventStream(response)) {
+    const text = await watch.within(limits.firstTokenMs, readText(response, limits.maxAnswerBytes, target))
+    throw failure(target, adapter.refusal(text).kind ?? 'bad_answer')
+  }
+  const opening = open(response.body.getReader(), adapter.stream(context), target)
+  return { kind: 'sse', opening: await watch.within(limits.firstTokenMs, opening) }
+}
+
+async function readWhole(
+  services: AttemptServices,
+  { target }: Attempt,
+  adapter: Adapter,
+  sent: Promise<Response>,
+): Promise<string> {
+  const response = await sent
+  if (!response.ok) throw await refusal(services, target, adapter, response)
+  return readText(response, services.limits.maxAnswerBytes, target)
 }
 
 /** The error that speaks of this target. */
@@ -154,13 +179,13 @@ function judgeAddress(services: AttemptServices, target: Target): void {
 /** An answer that is not 2xx. The provider's own text may hold a key or an address: only harmless words of it are used. */
 async function refusal(
   { clock }: AttemptServices,
-  { target, watch }: Attempt,
+  target: Target,
   adapter: Adapter,
   response: Response,
 ): Promise<UpstreamError> {
   const { status, headers } = response
   // The status says enough where the rest does not come.
-  const text = await watch.within(ERROR_BODY_MS, readError(response)).catch(() => '')
+  const text = await withDeadline(clock, ERROR_BODY_MS, readError(response)).catch(() => '')
   const hint = adapter.refusal(text)
   return failure(target, statusFailure(status, hint), {
     status,

@@ -92,10 +92,10 @@ export async function answerChat(services: ChatServices, call: ChatCall): Promis
     throw error
   }
   const keep: Keep | undefined =
-    slot && control.store && !plan.isStandIn ? (answer) => store(services, slot, control, answer) : undefined
+    slot && control.store ? (answer) => store(services, slot, control, answer) : undefined
   const { signal, waitUntil } = call
-  const { targets } = plan
-  const asked = { targets, request: plan.request, keep, watch, signal, waitUntil, settlement }
+  const { targets, standsFor } = plan
+  const asked = { targets, standsFor, request: plan.request, keep, watch, signal, waitUntil, settlement }
   const { body, answeredBy } = await askModels(services, asked)
   const kind = request.stream === true ? 'sse' : 'json'
   return {

@@ -47,8 +47,8 @@ export interface Plan {
   readonly targets: readonly Target[]
   /** With the task's defaults where the caller left the choice to us. */
   readonly request: ChatRequest
-  /** Whether something better is left out only because it fails at the moment: the answer is then not worth keeping. */
-  readonly isStandIn: boolean
+  /** Whether its answer may be kept as the answer to what was asked: a fallback's may not. */
+  standsFor(target: Target): boolean
   /** The value of `x-beast-route`, when the target at `index` answered. */
   routeHeader(index: number): string
   /** For the record of the prediction. */
@@ -103,10 +103,14 @@ export function choose(services: PlanServices, tenant: Tenant, wish: Wish, reque
   )
   if (chosen.length === 0) throw noModel(merged(decisions), wish.name, needs)
   const targets = chosen.flatMap(({ candidate }) => targetsOf(candidate.model.route, random))
+  const [first] = wish.sets
   return {
     targets,
+    standsFor: ({ route }) =>
+      first?.named
+        ? first.models.some((model) => model.route === route)
+        : route === targets[0]?.route && !decisions.some(missesBetter),
     request: leavesItToUs(request.model) ? withTaskDefaults(request, needs.task) : request,
-    isStandIn: standsIn(decisions),
     routeHeader: (index) => {
       const answered = chosen.find(({ candidate }) => candidate.model.route === targets[index]?.route)
       return routeHeader(merged(decisions), needs, answered?.candidate)
@@ -115,21 +119,14 @@ export function choose(services: PlanServices, tenant: Tenant, wish: Wish, reque
   }
 }
 
-/** Models of one rank are as good as one another. */
-function standsIn(decisions: readonly Decision[]): boolean {
-  for (const { chosen, considered } of decisions) {
-    const rank = chosen[0]?.rank
-    const isMissed = considered.some(
-      (candidate) => candidate.excluded === 'unhealthy' && (rank === undefined || candidate.rank < rank),
-    )
-    if (isMissed) return true
-    if (rank !== undefined) return false
-  }
-  return false
+/** Whether a better one is left out only because it fails at the moment. Models of one rank are as good as one another. */
+function missesBetter({ chosen: [best], considered }: Decision): boolean {
+  return considered.some(({ excluded, rank }) => excluded === 'unhealthy' && best && rank < best.rank)
 }
 
 function setOf(name: string, known: TenantModels, tenant: Tenant): WishedSet {
-  const wanted = wantedModels(name, known.models, tenant.id)
+  const models = name === AUTO ? known.models : (known.byName.get(name) ?? [])
+  const wanted = wantedModels(name, models, tenant.id)
   if (wanted.models.length > 0 || name === AUTO) return wanted
   // A provider that has not said yet what it has may well have this one.
   const provider = known.unlisted.find((each) => name.startsWith(`${each.name}:`))
