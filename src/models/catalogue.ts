@@ -1,12 +1,12 @@
-import type { Clock, WaitUntil } from '../core/clock.ts'
+import { type Clock, type WaitUntil, withDeadline } from '../core/clock.ts'
 import { Lru } from '../core/lru.ts'
 import type { ListedModel } from '../providers/adapter.ts'
-import { PLANS } from '../tenants/tenant.ts'
-import { toModels } from './custom-routes.ts'
+import { toModels, upstreamName } from './custom-routes.ts'
 import type { Model } from './model.ts'
-import type { Endpoint, Provider, Route } from './provider.ts'
-import type { CustomModel, ModelAlias, ProviderKey } from './registry.ts'
+import type { Provider, Route } from './provider.ts'
+import type { CustomModel, ModelAlias } from './registry.ts'
 import type { ModelSnapshot } from './registry-cache.ts'
+import { modelAt, nameable, type Source, sourcesOf } from './sources.ts'
 
 export interface CatalogueOptions {
   readonly clock: Clock
@@ -24,8 +24,8 @@ export interface TenantModels {
   /** The same by id and by bare name: some providers list hundreds, and each request names one. */
   readonly byName: ReadonlyMap<string, readonly Model[]>
   readonly aliases: readonly ModelAlias[]
-  /** Providers whose list could not be read so far: what is named at one of them is taken on trust. */
-  readonly unlisted: readonly Provider[]
+  /** Those whose list could not be read so far: what is named at one of them is taken on trust. */
+  readonly unlisted: readonly Source[]
   /** False while the tenant's own models could not be read: what is not here may still exist. */
   readonly isComplete: boolean
   /** Changes when somebody changes the configuration; the same in every isolate, whatever lists it has read. */
@@ -36,7 +36,13 @@ export interface TenantModels {
 const LIST_MS = 60_000
 /** How long a provider that did not answer is left alone. */
 const RETRY_MS = 5_000
+/** How long a request waits for the list of a tenant's own server that has said nothing so far. */
+const OWN_LIST_MS = 1_000
 const MAX_LISTS = 2_000
+const MAX_BYTES = 8_000_000
+const MODEL_BYTES = 50
+/** Listed models that one tenant's own keys and endpoints add, in all. */
+const MAX_OWN = 3_000
 
 interface Listed {
   /** Undefined: it never said. */
@@ -46,15 +52,15 @@ interface Listed {
 
 /** What a snapshot came to, with the lists it was made from: as long as those stand, so does it. */
 interface Made {
-  readonly providers: readonly Provider[]
+  readonly sources: readonly Source[]
   lists: readonly Listed[]
   models: TenantModels | undefined
 }
 
-/** Which models there are: the operator's providers, what a tenant added, and what its own provider keys open. */
+/** Which models there are: the operator's providers, what a tenant added, and what its own keys and endpoints open. */
 export class Catalogue {
   readonly #options: CatalogueOptions
-  readonly #lists = new Lru<Listed>({ maxEntries: MAX_LISTS, maxBytes: MAX_LISTS, ownerShare: 1 })
+  readonly #lists = new Lru<Listed>({ maxEntries: MAX_LISTS, maxBytes: MAX_BYTES, ownerShare: 0.25 })
   // A snapshot is one tenant's, or the empty one.
   readonly #made = new WeakMap<ModelSnapshot, Made>()
 
@@ -64,90 +70,121 @@ export class Catalogue {
 
   async of(tenantId: string, waitUntil: WaitUntil): Promise<TenantModels> {
     const snapshot = await this.#options.registry.of(tenantId, waitUntil)
-    const made = this.#madeOf(snapshot)
+    const made = this.#madeOf(tenantId, snapshot)
     const nowMs = this.#options.clock.now()
     if (made.models && made.lists.every(({ freshUntilMs }) => nowMs < freshUntilMs)) return made.models
-    const lists: Listed[] = []
-    for (const provider of made.providers)
-      lists.push(this.#known(provider, waitUntil) ?? (await this.#read(provider)))
+    const lists = await Promise.all(
+      made.sources.map((source) => this.#known(source, waitUntil) ?? this.#wait(source, waitUntil)),
+    )
     if (!made.models || lists.some(({ models }, index) => models !== made.lists[index]?.models))
-      made.models = make(snapshot, made.providers, lists)
+      made.models = make(
+        snapshot,
+        made.sources,
+        lists.map(({ models }) => models),
+      )
     made.lists = lists
     return made.models
   }
 
-  #madeOf(snapshot: ModelSnapshot): Made {
+  #madeOf(tenantId: string, snapshot: ModelSnapshot): Made {
     let made = this.#made.get(snapshot)
     if (!made) {
-      const providers = [...this.#options.providers, ...snapshot.providerKeys.map(ownProvider)]
-      made = { providers, lists: [], models: undefined }
+      made = {
+        sources: sourcesOf(tenantId, this.#options.providers, snapshot),
+        lists: [],
+        models: undefined,
+      }
       this.#made.set(snapshot, made)
     }
     return made
   }
 
-  /** What is known of a provider's list, as far as it need not be waited for. */
-  #known(provider: Provider, waitUntil: WaitUntil): Listed | undefined {
-    const list = this.#lists.get(idOf(provider))
+  /** What is known of a list, as far as it need not be waited for. */
+  #known(source: Source, waitUntil: WaitUntil): Listed | undefined {
+    const list = this.#lists.get(idOf(source))
     if (!list) return undefined
     const nowMs = this.#options.clock.now()
     if (nowMs < list.freshUntilMs) return list
-    // Nothing to serve from meanwhile, so the request waits.
-    if (!list.models || nowMs >= list.freshUntilMs + LIST_MS) return undefined
-    waitUntil(this.#read(provider))
+    // Nothing to serve from meanwhile, so the request waits; not again and again for what a tenant alone relies on.
+    const isOwn = source.provider.ownerId !== undefined
+    if (list.models ? nowMs >= list.freshUntilMs + LIST_MS : !isOwn) return undefined
+    waitUntil(this.#read(source))
     // Whoever comes next need not read it too.
-    return this.#hold(provider, { models: list.models, freshUntilMs: nowMs + RETRY_MS })
+    return this.#hold(source, { models: list.models, freshUntilMs: nowMs + RETRY_MS })
   }
 
-  async #read(provider: Provider): Promise<Listed> {
+  /** A tenant's own server does not hold up its requests for long; what it says late is there for the next ones. */
+  #wait(source: Source, waitUntil: WaitUntil): Promise<Listed> {
+    const { clock } = this.#options
+    const reading = this.#read(source)
+    if (source.provider.ownerId === undefined) return reading
+    waitUntil(reading)
+    return withDeadline(clock, OWN_LIST_MS, reading).catch(() =>
+      this.#hold(source, {
+        models: this.#lists.get(idOf(source))?.models,
+        freshUntilMs: clock.now() + RETRY_MS,
+      }),
+    )
+  }
+
+  async #read(source: Source): Promise<Listed> {
     const { clock, list } = this.#options
+    const { provider } = source
     try {
-      const models = provider.models?.map((id) => ({ id })) ?? (await list(provider))
+      const models = provider.models?.map((id) => ({ id })) ?? nameable(source, await list(provider))
       const freshForMs = provider.models ? Number.POSITIVE_INFINITY : LIST_MS
-      return this.#hold(provider, { models, freshUntilMs: clock.now() + freshForMs })
+      return this.#hold(source, { models, freshUntilMs: clock.now() + freshForMs })
     } catch {
       // The last good list serves while the provider is silent; its models may still answer.
-      const { models } = this.#lists.get(idOf(provider)) ?? {}
-      return this.#hold(provider, { models, freshUntilMs: clock.now() + RETRY_MS })
+      const { models } = this.#lists.get(idOf(source)) ?? {}
+      return this.#hold(source, { models, freshUntilMs: clock.now() + RETRY_MS })
     }
   }
 
-  #hold(provider: Provider, list: Listed): Listed {
-    this.#lists.set(idOf(provider), list, 1, '')
+  #hold(source: Source, list: Listed): Listed {
+    const bytes = (list.models ?? []).reduce((sum, { id }) => sum + id.length + MODEL_BYTES, MODEL_BYTES)
+    this.#lists.set(idOf(source), list, bytes, source.provider.ownerId ?? '')
     return list
   }
 }
 
-/** A route to a model that nobody has listed. */
-export function trustedModel(provider: Provider, model: string): Model {
-  return toModel(provider, { id: model })
-}
-
 function make(
   snapshot: ModelSnapshot,
-  providers: readonly Provider[],
-  lists: readonly Listed[],
+  sources: readonly Source[],
+  lists: readonly (readonly ListedModel[] | undefined)[],
 ): TenantModels {
-  const provided = providers.flatMap((provider, index) =>
-    (lists[index]?.models ?? []).map((listed) => toModel(provider, listed)),
-  )
-  const operators = provided.filter(({ ownerId }) => ownerId === undefined)
+  const listed = sources.map((source, index) => modelsOf(source, lists[index] ?? []))
+  const operators = listed.flat().filter(({ ownerId }) => ownerId === undefined)
+  const own = listed.flat().filter(({ ownerId }) => ownerId !== undefined)
   const upstreamOf = (name: string | undefined): Route | undefined =>
     (name === undefined ? operators[0] : operators.find(({ route }) => route.id === name))?.route
-  const custom = toModels(snapshot, upstreamOf)
-  const models = [...custom, ...provided]
+  // What its own server does not know would only fail.
+  const endpointsOnly = new Set(
+    sources.flatMap(({ row }, index) => {
+      const ids = lists[index]?.map(({ id }) => id)
+      return row && row.config.model === undefined && ids && !ids.includes(row.modelId) ? [row] : []
+    }),
+  )
+  const custom = toModels(snapshot, upstreamOf, (row) => endpointsOnly.has(row))
+  const models = [...custom, ...own.slice(0, MAX_OWN), ...operators]
   return {
     models,
     byName: indexed(models),
     aliases: snapshot.aliases,
-    unlisted: providers.filter((_, index) => lists[index]?.models === undefined),
+    unlisted: sources.filter((_, index) => lists[index] === undefined),
     isComplete: snapshot.known,
     revision: [
-      ...providers.map(({ name, revision }) => `${name}@${revision}`),
+      ...sources.map(({ prefix, provider: { revision } }) => `${prefix}@${revision}`),
       ...snapshot.models.map(rowOf),
     ].join(' '),
   }
 }
+
+/** Of an endpoint, all but the model that its row is already. */
+const modelsOf = (source: Source, list: readonly ListedModel[]): Model[] =>
+  list
+    .filter(({ id }) => !source.row || id !== upstreamName(source.row))
+    .map((listed) => modelAt(source, listed))
 
 function indexed(models: readonly Model[]): ReadonlyMap<string, readonly Model[]> {
   const byName = new Map<string, Model[]>()
@@ -164,37 +201,5 @@ function indexed(models: readonly Model[]): ReadonlyMap<string, readonly Model[]
 
 const rowOf = ({ id, revision }: CustomModel): string => `${id}.${revision}`
 
-function toModel(provider: Provider, { id, contextTokens }: ListedModel): Model {
-  const { name, revision, plans, ownerId } = provider
-  return {
-    route: { id: `${name}:${id}`, revision, provider, model: id },
-    kind: 'provider',
-    ownerId,
-    isPublic: false,
-    isActive: true,
-    plans,
-    capabilities: { contextTokens },
-  }
-}
-
-function ownProvider({ id, tenantId, provider, baseUrl, format, key, revision }: ProviderKey): Provider {
-  const endpoint: Endpoint = {
-    id: `own:${id}`,
-    baseUrl,
-    host: new URL(baseUrl).host,
-    credential: { sealed: key, place: { table: 'provider_keys', rowId: id, tenantId } },
-    weight: 1,
-    isForeign: true,
-  }
-  return {
-    name: provider,
-    format,
-    endpoints: [endpoint],
-    plans: PLANS,
-    revision: `${id}.${revision}`,
-    ownerId: tenantId,
-  }
-}
-
 /** A changed key may open other models. */
-const idOf = ({ endpoints: [{ id }], revision }: Provider): string => `${id} ${revision}`
+const idOf = ({ provider: { endpoints, revision } }: Source): string => `${endpoints[0].id} ${revision}`

@@ -20,6 +20,7 @@ const suit = z.string().check(z.regex(/^[a-z][a-z0-9_+#.-]{0,31}$/))
 export const CONFIG_FIELDS = {
   model: z.optional(word),
   upstream: z.nullish(word),
+  discover: flag,
   context_tokens: z.optional(z.int().check(z.gte(1), z.lte(MAX_TOKENS))),
   tools: flag,
   vision: flag,
