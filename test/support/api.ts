@@ -37,3 +37,16 @@ function parsed(text: string): unknown {
     return undefined
   }
 }
+
+export const codeOf = ({ status, body }: Answer) => [status, body.error?.code]
+export const routeOf = ({ headers }: Answer): string => headers.get('x-beast-route') ?? ''
+export const isHit = ({ headers }: Answer): boolean => /; hit/.test(headers.get('cache-status') ?? '')
+
+/** What was asked of a provider's models, oldest first. */
+export const chatsAt = <T extends { readonly method: string }>({
+  requests,
+}: {
+  readonly requests: readonly T[]
+}): T[] => requests.filter(({ method }) => method === 'POST')
+export const lastBody = (server: { readonly requests: readonly { method: string; body: string }[] }) =>
+  JSON.parse(chatsAt(server).at(-1)?.body ?? '{}')
