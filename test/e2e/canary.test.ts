@@ -1,24 +1,18 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import { WIRE_FORMATS, type WireFormat } from '../../src/providers/adapter.ts'
+import { WIRE_FORMATS } from '../../src/providers/adapter.ts'
 import type { RequestEvent } from '../../src/routing/settlement.ts'
 import type { Env } from '../../workers/gateway/env.ts'
 import { ALIASES, type Answer, answerOf, apiAt, MODELS, PROVIDER_KEYS } from '../support/api.ts'
+import { carelessly, keyIn, TRICKS } from '../support/careless-provider.ts'
 import { KvDouble } from '../support/kv-double.ts'
 import { nodeGateway } from '../support/node-gateway.ts'
-import { fixture, streamText } from '../support/provider-fixtures.ts'
-import {
-  type Asked,
-  type ProviderServer,
-  type Served,
-  startProviderServer,
-} from '../support/provider-server.ts'
+import { type ProviderServer, startProviderServer } from '../support/provider-server.ts'
 import { chatBody } from '../support/slots.ts'
 import { OPERATOR_TOKEN } from '../support/stores.ts'
 import { found } from '../support/traces.ts'
 import { chat, kek, type Stack, startStack } from '../support/workers.ts'
 
-// One canary in every field that takes a secret and in every prompt, a provider that says it back wherever it can, and
-// then a look at everything that leaves the gateway or stays behind.
+// One canary in every field that takes a secret and in every prompt; a look at all that leaves or stays behind.
 
 /** Of the letters that providers' own codes and our fields are made of, so that nothing hides it but our care. */
 const CANARY = 'gsk_canary_7391_0123456789abcdef'
@@ -29,61 +23,6 @@ const heard: [where: string, text: string][] = []
 const written: string[] = []
 let free: string
 let paid: string
-
-/** How a provider misbehaves, by a word in the prompt. The key is that of the request. */
-const TRICKS: Readonly<Record<string, (key: string) => Served>> = {
-  refuse: (key) => ({ status: 401, text: echoed(key), headers: { 'www-authenticate': key } }),
-  reject: (key) => ({ status: 400, text: echoed(key) }),
-  fail: (key) => ({ status: 500, text: echoed(key), headers: { 'x-request-id': key } }),
-  limit: (key) => ({ status: 429, text: echoed(key), headers: { 'retry-after': `${key}` } }),
-  redirect: (key) => ({ status: 302, text: echoed(key), headers: { location: `${server.url}/?key=${key}` } }),
-  page: (key) => ({ contentType: 'text/html', text: `<title>${key}</title>` }),
-  nonsense: (key) => ({ text: `{"key":"${key}` }),
-  disguise: (key) => ({ text: echoed(key) }),
-  breakStream: (key) => ({
-    contentType: 'text/event-stream',
-    text: `event: error\ndata: ${echoed(key)}\n\n`,
-  }),
-  cutStream: (key) => ({ contentType: 'text/event-stream', text: `data: {"key":"${key}`, cutAt: 30 }),
-}
-
-/** An error of every format at once. */
-const echoed = (key: string): string => {
-  const error = {
-    message: `Incorrect API key provided: ${key}. Find yours at https://x/?key=${key}`,
-    type: key,
-    code: key,
-    status: key,
-    param: key,
-    details: [{ reason: key, violations: [{ quotaId: key }] }],
-    innererror: { code: key },
-  }
-  return JSON.stringify({ type: 'error', error, errors: [error], request_id: key, promptFeedback: {} })
-}
-
-const keyIn = ({
-  authorization,
-  'x-api-key': anthropic,
-  'x-goog-api-key': google,
-}: Asked['headers']): string => String(anthropic ?? google ?? authorization).replace('Bearer ', '')
-
-function misbehave(asked: Asked): Served {
-  const [, format = 'openai'] = asked.path.split('/')
-  // Even its list of models names the key.
-  if (asked.method === 'GET') {
-    const ids = [keyIn(asked.headers), 'well']
-    const list = { data: ids.map((id) => ({ id })), models: ids.map((name) => ({ name: `models/${name}` })) }
-    return { text: JSON.stringify(list) }
-  }
-  const [, trick = ''] = /trick (\w+)/.exec(asked.body) ?? []
-  const told = TRICKS[trick]?.(keyIn(asked.headers))
-  if (told) return told
-  const plain = fixture(format as WireFormat, 'plain')
-  const streamed = asked.path.includes('stream') || /"stream":true/.test(asked.body)
-  return streamed
-    ? { contentType: 'text/event-stream', text: streamText(plain) }
-    : { text: JSON.stringify(plain.answer) }
-}
 
 /** What is written to the terminal while the suite runs: what workerd says ends there too. */
 function listenToTerminal(): void {
@@ -96,7 +35,7 @@ function listenToTerminal(): void {
 beforeAll(async () => {
   listenToTerminal()
   server = await startProviderServer()
-  server.serve(misbehave)
+  server.serve(carelessly)
   stack = await startStack({
     OPENAI_API_KEY: CANARY,
     OPENAI_BASE_URL: `${server.url}/openai`,
@@ -113,16 +52,9 @@ afterAll(async () => {
   await server?.close()
 })
 
-function hear(where: string, { status, headers, text }: Answer): Answer {
-  heard.push([where, `${status} ${JSON.stringify([...headers])} ${text}`])
-  return { status, headers, text, body: safely(text) }
-}
-function safely(text: string) {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
+function hear(where: string, answer: Answer): Answer {
+  heard.push([where, `${answer.status} ${JSON.stringify([...answer.headers])} ${answer.text}`])
+  return answer
 }
 const call = async (key: string | undefined, method: string, path: string, body?: unknown): Promise<Answer> =>
   hear(`${method} ${path}`, await apiAt(stack.url)(key, method, path, body))
@@ -273,6 +205,12 @@ describe('a canary', () => {
   })
 })
 
+it('would be found, however it was packed', () => {
+  for (const before of ['', 'x', 'xy', 'xyz'])
+    for (const encoding of ['utf8', 'hex', 'base64', 'base64url'] as const)
+      expect(found(Buffer.from(`${before}${CANARY} after`).toString(encoding), [CANARY])).not.toEqual([])
+})
+
 describe('nothing of it, nor of any other secret,', () => {
   const readiness = async () => {
     const headers = { authorization: `Bearer ${OPERATOR_TOKEN}` }
@@ -290,7 +228,6 @@ describe('nothing of it, nor of any other secret,', () => {
     const logs = JSON.stringify(stack.harness.getLogs())
     expect(logs).toContain('key_unreadable')
     expect(found(logs, secrets())).toEqual([])
-    // The embedded database is told its own key, and wrangler repeats no variable: nothing but our words is there.
     expect(found(written.join('\n'), secrets())).toEqual([])
   })
 
