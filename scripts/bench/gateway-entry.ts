@@ -5,15 +5,18 @@ import { SlotMaker } from '../../src/cache/slot.ts'
 import type { CacheSlot, CacheTier, TierName } from '../../src/cache/tier.ts'
 import { MemoryTier } from '../../src/cache/tiers/memory.ts'
 import { Vault } from '../../src/core/vault.ts'
+import { ModelStats } from '../../src/metrics/model-stats.ts'
 import { RequestCounts } from '../../src/metrics/request-counts.ts'
 import { Catalogue } from '../../src/models/catalogue.ts'
 import { HealthBook } from '../../src/models/health.ts'
 import type { Provider } from '../../src/models/provider.ts'
+import { IdempotencyKeys } from '../../src/routing/idempotency-keys.ts'
 import { RetryBudget } from '../../src/routing/retry-budget.ts'
 import { Authenticator } from '../../src/tenants/authenticator.ts'
 import type { Caller } from '../../src/tenants/tenant.ts'
 import { createVirtualKey, KeyDigest } from '../../src/tenants/virtual-key.ts'
 import { createFetch } from '../../workers/gateway/app.ts'
+import { claimStore } from '../../workers/gateway/claims.ts'
 import type { Env } from '../../workers/gateway/env.ts'
 import { type Administration, type Services, workerClock } from '../../workers/gateway/services.ts'
 import { KEYS, keyBytes, TENANTS } from './workload.ts'
@@ -101,11 +104,18 @@ function standIns(env: BenchEnv): Services & Administration {
     }),
   })
   const counts = new RequestCounts()
+  const modelStats = new ModelStats(clock)
+  const vault = new Vault(new Uint8Array(32).fill(1))
+  const slots = new SlotMaker(vault)
   const services: Services = {
     clock,
     catalogue,
     counts,
-    record: (event) => counts.add(event),
+    modelStats,
+    record: (event) => {
+      counts.add(event)
+      modelStats.add(event)
+    },
     authenticator: new Authenticator({
       clock,
       digest,
@@ -124,10 +134,11 @@ function standIns(env: BenchEnv): Services & Administration {
       checkAddress: () => {},
       pseudonym: 'beast-bench',
       chain,
-      slots: new SlotMaker(new Vault(new Uint8Array(32).fill(1))),
+      slots,
       accounts: { maySpend: async () => true },
       limits: LIMITS,
     },
+    idempotency: new IdempotencyKeys({ clock, vault, slots, store: claimStore(env.IDEMPOTENCY) }),
     maxBodyBytes: 10_000_000,
   }
   // The administration is not part of the load.

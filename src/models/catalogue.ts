@@ -6,7 +6,7 @@ import type { Model } from './model.ts'
 import type { Provider, Route } from './provider.ts'
 import type { CustomModel, ModelAlias } from './registry.ts'
 import type { ModelSnapshot } from './registry-cache.ts'
-import { modelAt, nameable, type Source, sourcesOf } from './sources.ts'
+import { modelAt, nameable, ownSources, provided, type Source } from './sources.ts'
 
 export interface CatalogueOptions {
   readonly clock: Clock
@@ -21,8 +21,8 @@ export interface CatalogueOptions {
 /** Every model that may matter to one tenant's requests; which of them it may use, selection says. */
 export interface TenantModels {
   readonly models: readonly Model[]
-  /** The same by id and by bare name: some providers list hundreds, and each request names one. */
-  readonly byName: ReadonlyMap<string, readonly Model[]>
+  /** Those that bear the name, whole or without their provider's: some list hundreds, and each request names one. */
+  named(name: string): readonly Model[]
   readonly aliases: readonly ModelAlias[]
   /** Those whose list could not be read so far: what is named at one of them is taken on trust. */
   readonly unlisted: readonly Source[]
@@ -38,11 +38,13 @@ const LIST_MS = 60_000
 const RETRY_MS = 5_000
 /** How long a request waits for the list of a tenant's own server that has said nothing so far. */
 const OWN_LIST_MS = 1_000
-const MAX_LISTS = 2_000
-const MAX_BYTES = 8_000_000
-const MODEL_BYTES = 50
 /** Listed models that one tenant's own keys and endpoints add, in all. */
 const MAX_OWN = 3_000
+/** About what a listed model and what is made of it take, bytes; an isolate has 128 MB in all. */
+const LISTED_BYTES = 100
+const MODEL_BYTES = 500
+const MAX_LISTS = { maxEntries: 2_000, maxBytes: 8_000_000, ownerShare: 1 }
+const MAX_TENANTS = { maxEntries: 5_000, maxBytes: 16_000_000, ownerShare: 1 }
 
 interface Listed {
   /** Undefined: it never said. */
@@ -50,53 +52,69 @@ interface Listed {
   readonly freshUntilMs: number
 }
 
-/** What a snapshot came to, with the lists it was made from: as long as those stand, so does it. */
+/** Models of some sources, with the lists that they were made from: as long as those stand, so do they. */
+interface Provided {
+  readonly lists: readonly Listed[]
+  readonly models: readonly Model[]
+  readonly byName: NameIndex
+  readonly unlisted: readonly Source[]
+}
+
 interface Made {
+  readonly snapshot: ModelSnapshot
   readonly sources: readonly Source[]
-  lists: readonly Listed[]
-  models: TenantModels | undefined
+  readonly operators: Provided
+  readonly own: Provided
+  readonly models: TenantModels
 }
 
 /** Which models there are: the operator's providers, what a tenant added, and what its own keys and endpoints open. */
 export class Catalogue {
   readonly #options: CatalogueOptions
-  readonly #lists = new Lru<Listed>({ maxEntries: MAX_LISTS, maxBytes: MAX_BYTES, ownerShare: 0.25 })
-  // A snapshot is one tenant's, or the empty one.
-  readonly #made = new WeakMap<ModelSnapshot, Made>()
+  readonly #lists = new Lru<Listed>(MAX_LISTS)
+  readonly #made = new Lru<Made>(MAX_TENANTS)
+  readonly #sources: readonly Source[]
+  // Made once for all tenants.
+  #operators: Provided | undefined
 
   constructor(options: CatalogueOptions) {
     this.#options = options
+    this.#sources = options.providers.map(provided)
   }
 
   async of(tenantId: string, waitUntil: WaitUntil): Promise<TenantModels> {
     const snapshot = await this.#options.registry.of(tenantId, waitUntil)
-    const made = this.#madeOf(tenantId, snapshot)
+    const made = this.#made.get(tenantId)
+    const last = made?.snapshot === snapshot ? made : undefined
     const nowMs = this.#options.clock.now()
-    if (made.models && made.lists.every(({ freshUntilMs }) => nowMs < freshUntilMs)) return made.models
-    const lists = await Promise.all(
-      made.sources.map((source) => this.#known(source, waitUntil) ?? this.#wait(source, waitUntil)),
-    )
-    if (!made.models || lists.some(({ models }, index) => models !== made.lists[index]?.models))
-      made.models = make(
-        snapshot,
-        made.sources,
-        lists.map(({ models }) => models),
-      )
-    made.lists = lists
-    return made.models
+    if (last && isFresh(last.operators, nowMs) && isFresh(last.own, nowMs)) return last.models
+    const sources = last?.sources ?? ownSources(tenantId, snapshot)
+    const [operators, own] = await Promise.all([
+      this.#provided(this.#sources, this.#operators, waitUntil),
+      this.#provided(sources, last?.own, waitUntil),
+    ])
+    this.#operators = operators
+    const isSame = last && last.operators.models === operators.models && last.own.models === own.models
+    const models = isSame ? last.models : join(snapshot, this.#sources, operators, sources, own)
+    const bytes = (own.models.length + snapshot.models.length + 1) * MODEL_BYTES
+    this.#made.set(tenantId, { snapshot, sources, operators, own, models }, bytes, '')
+    return models
   }
 
-  #madeOf(tenantId: string, snapshot: ModelSnapshot): Made {
-    let made = this.#made.get(snapshot)
-    if (!made) {
-      made = {
-        sources: sourcesOf(tenantId, this.#options.providers, snapshot),
-        lists: [],
-        models: undefined,
-      }
-      this.#made.set(snapshot, made)
-    }
-    return made
+  async #provided(
+    sources: readonly Source[],
+    last: Provided | undefined,
+    waitUntil: WaitUntil,
+  ): Promise<Provided> {
+    const lists = await Promise.all(
+      sources.map((source) => this.#known(source, waitUntil) ?? this.#wait(source, waitUntil)),
+    )
+    if (last && lists.every(({ models }, index) => models === last.lists[index]?.models))
+      return { ...last, lists }
+    const all = sources.flatMap((source, index) => modelsOf(source, lists[index]?.models ?? []))
+    const models = all.filter(({ ownerId }, index) => ownerId === undefined || index < MAX_OWN)
+    const unlisted = sources.filter((_, index) => lists[index]?.models === undefined)
+    return { lists, models, byName: indexed(models), unlisted }
   }
 
   /** What is known of a list, as far as it need not be waited for. */
@@ -119,12 +137,10 @@ export class Catalogue {
     const reading = this.#read(source)
     if (source.provider.ownerId === undefined) return reading
     waitUntil(reading)
-    return withDeadline(clock, OWN_LIST_MS, reading).catch(() =>
-      this.#hold(source, {
-        models: this.#lists.get(idOf(source))?.models,
-        freshUntilMs: clock.now() + RETRY_MS,
-      }),
-    )
+    return withDeadline(clock, OWN_LIST_MS, reading).catch(() => {
+      const { models } = this.#lists.get(idOf(source)) ?? {}
+      return this.#hold(source, { models, freshUntilMs: clock.now() + RETRY_MS })
+    })
   }
 
   async #read(source: Source): Promise<Listed> {
@@ -142,51 +158,56 @@ export class Catalogue {
   }
 
   #hold(source: Source, list: Listed): Listed {
-    const bytes = (list.models ?? []).reduce((sum, { id }) => sum + id.length + MODEL_BYTES, MODEL_BYTES)
-    this.#lists.set(idOf(source), list, bytes, source.provider.ownerId ?? '')
+    this.#lists.set(idOf(source), list, ((list.models?.length ?? 0) + 1) * LISTED_BYTES, '')
     return list
   }
 }
 
-function make(
+const isFresh = ({ lists }: Provided, nowMs: number): boolean =>
+  lists.every(({ freshUntilMs }) => nowMs < freshUntilMs)
+
+function join(
   snapshot: ModelSnapshot,
+  configured: readonly Source[],
+  operators: Provided,
   sources: readonly Source[],
-  lists: readonly (readonly ListedModel[] | undefined)[],
+  own: Provided,
 ): TenantModels {
-  const listed = sources.map((source, index) => modelsOf(source, lists[index] ?? []))
-  const operators = listed.flat().filter(({ ownerId }) => ownerId === undefined)
-  const own = listed.flat().filter(({ ownerId }) => ownerId !== undefined)
   const upstreamOf = (name: string | undefined): Route | undefined =>
-    (name === undefined ? operators[0] : operators.find(({ route }) => route.id === name))?.route
-  // What its own server does not know would only fail.
+    (name === undefined ? operators.models[0] : operators.byName.get(name)?.[0])?.route
   const endpointsOnly = new Set(
-    sources.flatMap(({ row }, index) => {
-      const ids = lists[index]?.map(({ id }) => id)
-      return row && row.config.model === undefined && ids && !ids.includes(row.modelId) ? [row] : []
-    }),
+    sources.flatMap(({ row }, index) => (isEndpointOnly(row, own.lists[index]) ? [row] : [])),
   )
   const custom = toModels(snapshot, upstreamOf, (row) => endpointsOnly.has(row))
-  const models = [...custom, ...own.slice(0, MAX_OWN), ...operators]
+  const mine = [...custom, ...own.models]
+  const byName = indexed(mine)
+  const providers = configured.map(({ provider: { name, revision } }) => `${name}@${revision}`)
   return {
-    models,
-    byName: indexed(models),
+    models: [...mine, ...operators.models],
+    named: (name) => [...(byName.get(name) ?? []), ...(operators.byName.get(name) ?? [])],
     aliases: snapshot.aliases,
-    unlisted: sources.filter((_, index) => lists[index] === undefined),
+    unlisted: [...operators.unlisted, ...own.unlisted],
     isComplete: snapshot.known,
-    revision: [
-      ...sources.map(({ prefix, provider: { revision } }) => `${prefix}@${revision}`),
-      ...snapshot.models.map(rowOf),
-    ].join(' '),
+    revision: [...providers, ...snapshot.providerKeys.map(rowOf), ...snapshot.models.map(rowOf)].join(' '),
   }
 }
 
-/** Of an endpoint, all but the model that its row is already. */
+/** What a source lists; of an endpoint, all but the model that its row is already. */
 const modelsOf = (source: Source, list: readonly ListedModel[]): Model[] =>
   list
     .filter(({ id }) => !source.row || id !== upstreamName(source.row))
     .map((listed) => modelAt(source, listed))
 
-function indexed(models: readonly Model[]): ReadonlyMap<string, readonly Model[]> {
+/** As a model, what its own server does not know would only fail. */
+const isEndpointOnly = (row: CustomModel | undefined, list: Listed | undefined): row is CustomModel =>
+  row !== undefined &&
+  row.config.model === undefined &&
+  list?.models?.some(({ id }) => id === row.modelId) === false
+
+type NameIndex = ReadonlyMap<string, readonly Model[]>
+
+/** By id and by bare name. */
+function indexed(models: readonly Model[]): NameIndex {
   const byName = new Map<string, Model[]>()
   for (const model of models) {
     const { id } = model.route
@@ -199,7 +220,7 @@ function indexed(models: readonly Model[]): ReadonlyMap<string, readonly Model[]
   return byName
 }
 
-const rowOf = ({ id, revision }: CustomModel): string => `${id}.${revision}`
+const rowOf = ({ id, revision }: Pick<CustomModel, 'id' | 'revision'>): string => `${id}.${revision}`
 
 /** A changed key may open other models. */
 const idOf = ({ provider: { endpoints, revision } }: Source): string => `${endpoints[0].id} ${revision}`

@@ -77,8 +77,8 @@ function toModel(custom: CustomModel, route: Route): Model {
     ownerId: custom.tenantId,
     isPublic: custom.isPublic,
     isActive: custom.isActive,
-    // What serves it by default was not chosen for everybody: who may use that provider may use it.
-    plans: custom.endpointUrl === undefined && !config.upstream ? route.provider.plans : PLANS,
+    plans: route.provider.plans,
+    isOnPlan: custom.endpointUrl === undefined,
     capabilities: {
       contextTokens: config.context_tokens,
       tools: config.tools,

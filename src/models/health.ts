@@ -13,6 +13,8 @@ interface Record {
 /** Weight of the newest observation in a decayed average. */
 const NEWEST = 0.2
 const MAX_RECORDS = 5_000
+/** A success share above it is no longer kept. */
+const AS_GOOD_AS_WELL = 0.99
 /** Longer than a store's: a provider in trouble is not back within a second. */
 const BREAKER = { openMs: 5_000, maxOpenMs: 30_000 }
 
@@ -30,6 +32,12 @@ const WELL_THOUGH_FAILED = {
 export class HealthBook {
   readonly #records = new Lru<Record>({ maxEntries: MAX_RECORDS, maxBytes: MAX_RECORDS, ownerShare: 1 })
   readonly #latencies = new Lru<{ ms: number }>({
+    maxEntries: MAX_RECORDS,
+    maxBytes: MAX_RECORDS,
+    ownerShare: 1,
+  })
+  /** Of what failed lately; what is not in it succeeds. */
+  readonly #shares = new Lru<{ share: number }>({
     maxEntries: MAX_RECORDS,
     maxBytes: MAX_RECORDS,
     ownerShare: 1,
@@ -53,6 +61,7 @@ export class HealthBook {
   succeeded(target: Target): void {
     if (this.#records.size === 0) return
     for (const { breaker } of this.#of(target)) breaker.success()
+    this.#recovers(target.marks.model)
   }
 
   failed(target: Target, kind: FailureKind, nowMs: number, retryAfterMs?: number): void {
@@ -60,6 +69,7 @@ export class HealthBook {
     // Whoever refuses because of the key or the model has answered, and is well.
     for (const well of WELL_THOUGH_FAILED[blames]) this.#records.get(target.marks[well])?.breaker.success()
     if (blames === 'nobody') return
+    this.#suffers(target.marks.model)
     const blamed = this.#record(target.marks[blames])
     if (retryAfterMs !== undefined)
       blamed.closedUntilMs = Math.max(blamed.closedUntilMs, nowMs + retryAfterMs)
@@ -68,16 +78,36 @@ export class HealthBook {
     else blamed.breaker.failure(nowMs)
   }
 
-  /** Until the answer began. */
-  observeLatency(routeId: string, ms: number): void {
-    const known = this.#latencies.get(routeId)
-    if (known) known.ms += (ms - known.ms) * NEWEST
-    else this.#latencies.set(routeId, { ms }, 1, '')
+  /**
+   * The decayed share of calls that succeeded, 0 to 1, over the endpoints of one route by their weight. Undefined
+   * where none failed of late.
+   */
+  successShare(targets: readonly Target[]): number | undefined {
+    if (this.#shares.size === 0) return undefined
+    let succeeded = 0
+    let all = 0
+    for (const { marks, endpoint } of targets) {
+      succeeded += endpoint.weight * (this.#shares.get(marks.model)?.share ?? 1)
+      all += endpoint.weight
+    }
+    return succeeded < all ? succeeded / all : undefined
   }
 
-  /** Decayed average until an answer began; undefined while nothing is known. */
-  latencyMs(routeId: string): number | undefined {
-    return this.#latencies.get(routeId)?.ms
+  /** How long it took until an answer began. */
+  observeLatency({ marks: { model } }: Target, ms: number): void {
+    const known = this.#latencies.get(model)
+    if (known) known.ms += (ms - known.ms) * NEWEST
+    else this.#latencies.set(model, { ms }, 1, '')
+  }
+
+  /** Decayed average until an answer began, of the fastest endpoint; undefined while nothing is known. */
+  latencyMs(targets: readonly Target[]): number | undefined {
+    let fastest: number | undefined
+    for (const { marks } of targets) {
+      const ms = this.#latencies.get(marks.model)?.ms
+      if (ms !== undefined && (fastest === undefined || ms < fastest)) fastest = ms
+    }
+    return fastest
   }
 
   /** Whether it said itself that it is not to be asked yet. */
@@ -90,10 +120,29 @@ export class HealthBook {
     return Math.max(0, ...this.#of(target).map(({ closedUntilMs }) => closedUntilMs))
   }
 
+  /** How long until the first of those opens that said so themselves; undefined where none did. */
+  opensInMs(targets: readonly Target[], nowMs: number): number | undefined {
+    const waits = targets.map((target) => this.closedUntilMs(target) - nowMs).filter((waitMs) => waitMs > 0)
+    return waits.length === 0 ? undefined : Math.min(...waits)
+  }
+
   /** What is remembered of it: nothing of what has never failed. */
   #of({ marks }: Target): Record[] {
     const { provider, key, model } = marks
     return [provider, key, model].flatMap((mark) => this.#records.get(mark) ?? [])
+  }
+
+  #suffers(mark: string): void {
+    const known = this.#shares.get(mark)
+    if (known) known.share -= known.share * NEWEST
+    else this.#shares.set(mark, { share: 1 - NEWEST }, 1, '')
+  }
+
+  #recovers(mark: string): void {
+    const known = this.#shares.get(mark)
+    if (!known) return
+    known.share += (1 - known.share) * NEWEST
+    if (known.share > AS_GOOD_AS_WELL) this.#shares.delete(mark)
   }
 
   #record(mark: string): Record {

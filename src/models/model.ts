@@ -30,8 +30,10 @@ export interface Model {
   /** Only the operator makes a custom model public. Means nothing for a provider's. */
   readonly isPublic: boolean
   readonly isActive: boolean
-  /** The plans that may use it, where it is neither the tenant's own nor on a key of the tenant's own. */
+  /** The plans that may use it, where it is a provider's and not on the tenant's own key, or `isOnPlan`. */
   readonly plans: readonly Plan[]
+  /** Whether a custom model has no endpoint of its own, but is served by a provider on the operator's account. */
+  readonly isOnPlan?: boolean | undefined
   readonly capabilities: Capabilities
   readonly price?: ListPrice | undefined
   /** What whoever added it says it is good at: names of tasks, or of programming languages in lower case. */

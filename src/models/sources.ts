@@ -23,13 +23,8 @@ const MAX_AT_ENDPOINT = 200
 const MAX_AT_PROVIDER = 1_000
 const NAME = /^[\x21-\x7e]+$/
 
-/** Everything that lists models which may matter to a tenant. */
-export const sourcesOf = (
-  tenantId: string,
-  operators: readonly Provider[],
-  { models, providerKeys }: ModelSnapshot,
-): readonly Source[] => [
-  ...operators.map(provided),
+/** What a tenant's own endpoints and keys open. */
+export const ownSources = (tenantId: string, { models, providerKeys }: ModelSnapshot): readonly Source[] => [
   ...models
     .filter((row) => row.tenantId === tenantId && row.isActive && row.config.discover === true)
     .slice(0, MAX_DISCOVERING)
@@ -59,7 +54,7 @@ export function modelAt({ provider, prefix, kind }: Source, { id, contextTokens 
   }
 }
 
-const provided = (provider: Provider): Source => ({
+export const provided = (provider: Provider): Source => ({
   provider,
   prefix: `${provider.name}:`,
   kind: 'provider',

@@ -48,7 +48,12 @@ export interface StreamTranslator {
 }
 
 /** Why a provider refused, as far as its answer says so in words that can be trusted. */
-export type RefusalKind = 'context_too_long' | 'content_filtered' | 'quota_exhausted' | 'model_missing'
+export type RefusalKind =
+  | 'context_too_long'
+  | 'content_filtered'
+  | 'quota_exhausted'
+  | 'model_missing'
+  | 'overloaded'
 
 /** What a provider's error answer tells; never its prose, which may hold keys and addresses. */
 export interface RefusalHint {

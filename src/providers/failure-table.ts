@@ -113,7 +113,8 @@ export const FAILURES: Readonly<Record<FailureKind, FailureClass>> = {
   },
   forbidden: {
     code: 'upstream_refused_access',
-    blames: 'key',
+    // The key may be well for other models: who asks for one outside it must not close it for everybody.
+    blames: 'model',
     next: 'other',
     mayBeBilled: false,
     says: "does not let this gateway's key use the model",

@@ -86,6 +86,7 @@ export async function answerChat(services: ChatServices, call: ChatCall): Promis
   try {
     if (control.onlyIfCached) throw notCached()
     plan = choose(services, tenant, wished, request)
+    settlement.explain = plan.record
     await mustBeAllowedToSpend(services, caller, watch)
   } catch (error) {
     watch.stop()

@@ -52,7 +52,7 @@ export interface Plan {
   /** The value of `x-beast-route`, when the target at `index` answered. */
   routeHeader(index: number): string
   /** For the record of the prediction. */
-  record(): RouteRecord
+  readonly record: () => RouteRecord
 }
 
 /**
@@ -85,10 +85,14 @@ export function choose(services: PlanServices, tenant: Tenant, wish: Wish, reque
       plan: tenant.plan,
       needs,
       random,
-      health: ({ route }) => ({
-        available: targetsOf(route).some(isUp),
-        latencyMs: health.latencyMs(route.id),
-      }),
+      health: ({ route }) => {
+        const targets = targetsOf(route)
+        return {
+          available: targets.some(isUp),
+          latencyMs: health.latencyMs(targets),
+          successShare: health.successShare(targets),
+        }
+      },
     }
     return wish.sets.map(({ models, named }) =>
       select(models, context, models.length === 1 ? ONE : STANDARD, named),
@@ -101,8 +105,11 @@ export function choose(services: PlanServices, tenant: Tenant, wish: Wish, reque
   const chosen = decisions.flatMap((decision) =>
     decision.chosen.map((candidate) => ({ decision, candidate })),
   )
-  if (chosen.length === 0) throw noModel(merged(decisions), wish.name, needs)
-  const targets = chosen.flatMap(({ candidate }) => targetsOf(candidate.model.route, random))
+  if (chosen.length === 0) {
+    const targets = wish.sets.flatMap(({ models }) => models.flatMap(({ route }) => targetsOf(route)))
+    throw noModel(merged(decisions), wish.name, needs, health.opensInMs(targets, nowMs))
+  }
+  const targets = eachOnce(chosen.flatMap(({ candidate }) => targetsOf(candidate.model.route, random)))
   const [first] = wish.sets
   return {
     targets,
@@ -124,8 +131,15 @@ function missesBetter({ chosen: [best], considered }: Decision): boolean {
   return considered.some(({ excluded, rank }) => excluded === 'unhealthy' && best && rank < best.rank)
 }
 
+/** An alias may lead to one model twice; where that failed, it may have charged already. */
+function eachOnce(targets: readonly Target[]): readonly Target[] {
+  if (targets.length === 1) return targets
+  const known = new Set<string>()
+  return targets.filter(({ marks }) => known.size < known.add(marks.model).size)
+}
+
 function setOf(name: string, known: TenantModels, tenant: Tenant): WishedSet {
-  const models = name === AUTO ? known.models : (known.byName.get(name) ?? [])
+  const models = name === AUTO ? known.models : known.named(name)
   const wanted = wantedModels(name, models, tenant.id)
   if (wanted.models.length > 0 || name === AUTO) return wanted
   // Whoever has not said yet what it has may well have this one.

@@ -4,6 +4,7 @@ import type { Target } from '../models/provider.ts'
 import type { Usage } from '../providers/completion.ts'
 import { FAILURES, type FailureKind } from '../providers/failure-table.ts'
 import { UpstreamError } from '../providers/failures.ts'
+import type { RouteRecord } from '../selection/explain.ts'
 
 /** `client_error`: the caller's own 4xx. `error`: ours or the provider's, also after a 200. `cancelled`: the caller left. */
 export type Outcome = 'success' | 'client_error' | 'error' | 'cancelled'
@@ -18,6 +19,8 @@ export interface AttemptRecord {
   readonly endpointId: string
   readonly startedAtMs: number
   readonly ms: number
+  /** Until its answer began; a plain one begins when it is whole. Undefined: it never did. */
+  readonly firstByteMs: number | undefined
   readonly result: 'answered' | 'failed' | 'abandoned' | 'cancelled'
   readonly failure: FailureKind | ErrorCode | undefined
   /** Whether the provider may have charged for it. */
@@ -36,12 +39,19 @@ export interface RequestEvent {
   readonly routeId: string | undefined
   readonly stream: boolean
   readonly cache: CacheResult
+  /** Whether it was given what an earlier request with its `Idempotency-Key` got. */
+  readonly replayed: boolean
   readonly tier: TierName | undefined
   readonly receivedAtMs: number
   readonly totalMs: number
   readonly upstreamMs: number | undefined
   readonly usage: Usage | undefined
   readonly attempts: readonly AttemptRecord[]
+  /**
+   * Which models were considered, and why they stood as they did; only where one was to be asked. For whoever keeps
+   * the record to call: it costs more than all the rest of it, and holds the request until it is let go.
+   */
+  readonly explain: (() => RouteRecord) | undefined
 }
 
 /** Takes every request's event. Must not throw and must not wait. */
@@ -54,12 +64,18 @@ export class AttemptNote {
   readonly target: Target
   readonly startedAtMs: number
   readonly #now: () => number
+  #firstByteMs: number | undefined
   #record: AttemptRecord | undefined
 
   constructor(target: Target, now: () => number) {
     this.target = target
     this.#now = now
     this.startedAtMs = now()
+  }
+
+  /** Its answer began. */
+  begun(): void {
+    this.#firstByteMs = this.#now() - this.startedAtMs
   }
 
   /** It is over. Only the first word counts, here and in `fail`. */
@@ -88,6 +104,7 @@ export class AttemptNote {
       endpointId: target.endpoint.id,
       startedAtMs,
       ms: this.#now() - startedAtMs,
+      firstByteMs: this.#firstByteMs,
       ...how,
     }
   }
@@ -100,8 +117,10 @@ export class Settlement {
   routeId: string | undefined
   stream = false
   cache: CacheResult = 'none'
+  replayed = false
   tier: TierName | undefined
   usage: Usage | undefined
+  explain: (() => RouteRecord) | undefined
   readonly requestId: string
   readonly #receivedAtMs: number
   readonly #record: RecordEvent
@@ -125,6 +144,11 @@ export class Settlement {
     return this.#attempts.length
   }
 
+  /** Whether any of them, all being over, may have been charged for. */
+  get mayBeBilled(): boolean {
+    return this.#attempts.some((note) => note.record.mayBeBilled)
+  }
+
   /** A call to a provider goes out. */
   attempt(target: Target): AttemptNote {
     const note = new AttemptNote(target, this.#now)
@@ -137,7 +161,7 @@ export class Settlement {
     if (this.#settled) return
     this.#settled = true
     const now = this.#now()
-    const { requestId, tenantId, keyId, routeId, stream, cache, tier, usage } = this
+    const { requestId, tenantId, keyId, routeId, stream, cache, replayed, tier, usage, explain } = this
     const firstMs = this.#attempts[0]?.startedAtMs
     this.#record({
       requestId,
@@ -148,12 +172,14 @@ export class Settlement {
       routeId,
       stream,
       cache,
+      replayed,
       tier,
       receivedAtMs: this.#receivedAtMs,
       totalMs: now - this.#receivedAtMs,
       upstreamMs: firstMs === undefined ? undefined : now - firstMs,
       usage,
       attempts: this.#attempts.map((note) => note.record),
+      explain,
     })
   }
 }

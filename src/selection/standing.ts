@@ -31,10 +31,14 @@ export const NOT_YOURS = barred('not_yours')
 /** The one place that decides whether a tenant may use a model at all. */
 export function standing(model: Model, tenantId: string, plan: Plan): Standing {
   if (model.kind === 'custom') {
+    // Else whoever may not use a provider could use it under another name.
+    if (model.isOnPlan && !model.plans.includes(plan)) return barredOnPlan(model, tenantId)
     if (model.ownerId === tenantId) return OWN_CUSTOM
-    if (!model.isPublic) return NOT_YOURS
-    return model.plans.includes(plan) ? PUBLIC_CUSTOM : PLAN_REQUIRED
+    return model.isPublic ? PUBLIC_CUSTOM : NOT_YOURS
   }
   if (model.ownerId !== undefined) return model.ownerId === tenantId ? PROVIDER_ON_OWN_KEY : NOT_YOURS
   return model.plans.includes(plan) ? PROVIDER_ON_PLAN : PLAN_REQUIRED
 }
+
+const barredOnPlan = ({ ownerId, isPublic }: Model, tenantId: string): Standing =>
+  ownerId === tenantId || isPublic ? PLAN_REQUIRED : NOT_YOURS

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ROUTES } from '../../workers/gateway/app.ts'
 import { ALIASES, type Answer, type Api, apiAt, codeOf, MODELS, PROVIDER_KEYS } from '../support/api.ts'
+import { chatBody } from '../support/slots.ts'
 import { OPERATOR_TOKEN } from '../support/stores.ts'
 import { type Stack, startStack } from '../support/workers.ts'
 
@@ -20,7 +21,7 @@ beforeAll(async () => {
   other = await stack.key('other', 'free')
   expired = (await stack.admin.create('acme', 'free', 1e-9)).key
   keyId = (await stack.admin.create('acme', 'free')).id
-  await api(acme, 'POST', MODELS, model('mine'))
+  for (const id of ['mine', 'hidden']) await api(acme, 'POST', MODELS, model(id))
   await api(acme, 'PUT', `${ALIASES}/mine`, ALIAS)
   await api(acme, 'PUT', `${PROVIDER_KEYS}/mine`, providerKey())
 })
@@ -138,6 +139,15 @@ const TABLE: readonly Row[] = [
 ]
 let made = 0
 
+/** Routes of callers know virtual keys only, and act for nobody but the key's tenant. */
+const CALLERS = [
+  { method: 'POST', route: '/v1/chat/completions', path: '/v1/chat/completions', foreign: 404 },
+  { method: 'GET', route: '/v1/models', path: '/v1/models', foreign: 200 },
+  { method: 'GET', route: '/v1/models/:id{.+}', path: '/v1/models/custom:hidden', foreign: 404 },
+  { method: 'GET', route: '/api/models', path: '/api/models', foreign: 200 },
+  { method: 'GET', route: '/api/models/:id{.+}', path: '/api/models/custom:hidden', foreign: 404 },
+]
+
 const ofTenant = (path: string, tenant: string) => `${path}${path.includes('?') ? '&' : '?'}tenant=${tenant}`
 const send = ({ method, path, body }: Row, key: string | undefined, tenant?: string): Promise<Answer> =>
   api(key, method, tenant ? ofTenant(path(), tenant) : path(), body?.())
@@ -169,7 +179,7 @@ describe.each(TABLE)('$method $route', (row) => {
     const before = await acmes()
     const answer = await send(row, other)
     expect(answer.status).toBe(row.foreign ?? 401)
-    expect(answer.text).not.toMatch(/acme|"mine"|custom:mine"[^}]*owned/)
+    expect(answer.text).not.toMatch(/acme|"mine"|hidden|custom:mine"[^}]*owned/)
     // Nor under our name.
     expect((await send(row, other, 'acme')).status).toBe(row.foreign ? 400 : 401)
     expect(await acmes()).toEqual(before)
@@ -190,22 +200,29 @@ describe.each(TABLE)('$method $route', (row) => {
 })
 
 describe('the table', () => {
-  it('knows every route of the administration and of models', () => {
-    const known = new Set(TABLE.map(({ method, route }) => `${method} ${route}`))
-    const there = ROUTES.filter(({ path, method }) => path.startsWith('/api/') && method !== 'ALL')
+  it('knows every route of the administration, of models, and of callers', () => {
+    const known = new Set([...TABLE, ...CALLERS].map(({ method, route }) => `${method} ${route}`))
+    const there = ROUTES.filter(({ path, method }) => /^\/(api|v1)\//.test(path) && method !== 'ALL')
     const missing = there.map(({ method, path }) => `${method} ${path}`).filter((route) => !known.has(route))
     expect(missing, 'routes that nobody tried to break into').toEqual([])
     expect(there.length).toBeGreaterThanOrEqual(TABLE.length)
   })
 })
 
-describe("callers' routes", () => {
-  it.each([
-    ['POST', '/v1/chat/completions'],
-    ['GET', '/v1/models'],
-    ['GET', '/v1/models/simulated:sim-small'],
-  ])('%s %s is closed to the operator’s token and to keys that have ended', async (method, path) => {
+describe.each(CALLERS)('$method $route', ({ method, path, foreign }) => {
+  it('is closed to nobody’s key, the operator’s token, and keys that have ended', async () => {
     for (const key of [undefined, OPERATOR_TOKEN, expired])
-      expect((await api(key, method, path, method === 'POST' ? {} : undefined)).status).toBe(401)
+      for (const where of [path, ofTenant(path, 'acme')])
+        expect((await api(key, method, where, method === 'POST' ? {} : undefined)).status).toBe(401)
+  })
+
+  it('tells the tenant next door nothing of ours', async () => {
+    const body = method === 'POST' ? chatBody('x', { model: 'custom:hidden' }) : undefined
+    for (const where of [path, ofTenant(path, 'acme')]) {
+      const answer = await api(other, method, where, body)
+      expect(answer.status).toBe(foreign)
+      expect(answer.text).not.toContain('hidden')
+    }
+    expect((await api(acme, method, path, body)).status).toBe(200)
   })
 })

@@ -143,6 +143,7 @@ describe.each(WIRE_FORMATS)("OpenAI's client, and a server that speaks %s", (for
     content_filtered: [400, 400, 'content_filtered'],
     quota_exhausted: [429, 502, 'upstream_quota_exhausted'],
     model_missing: [404, 502, 'upstream_model_missing'],
+    overloaded: [429, 503, 'upstream_overloaded'],
   }
   it('gets its errors as ours, and none of their prose', async () => {
     for (const { body, hint } of fixture(format, 'errors').errors ?? []) {

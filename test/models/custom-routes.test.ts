@@ -14,18 +14,6 @@ const dear: Route = {
 const models = (...rows: Parameters<typeof customModel>[]) =>
   toModels({ ...loaded(rows.map(([id, more]) => customModel(id, more))), known: true }, () => dear)
 
-describe('a model without an endpoint', () => {
-  it('is for the plans of the provider that happens to serve it, until the operator chooses one', () => {
-    const system = { endpointUrl: undefined, isPublic: true }
-    const [byDefault, chosen] = models(
-      ['a', { ...system, config: { upstream: null } }],
-      ['b', { ...system, config: { upstream: 'openai:gpt' } }],
-    )
-    expect(byDefault?.plans).toEqual(['paid'])
-    expect(chosen?.plans).toEqual(['free', 'paid'])
-  })
-})
-
 describe('what a model suits', () => {
   const request = (suits: unknown) =>
     readCreation({ model_id: 'm', endpoint_url: 'https://llm.example.com', config: { suits } as never })

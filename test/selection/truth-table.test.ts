@@ -94,8 +94,6 @@ const OWNERS: Readonly<Record<string, string>> = {
   provider_on_foreign_key: 'them',
 }
 const PLANS: Readonly<Record<string, readonly Plan[]>> = {
-  public_custom: ['free', 'paid'],
-  public_custom_of_another: ['free', 'paid'],
   public_custom_for_paid: ['paid'],
   provider_for_paid: ['paid'],
   provider_for_all: ['free', 'paid'],
@@ -113,6 +111,7 @@ function toModel({ ownership, id, active, has, usdPerMTok }: Row): Model {
   return model(id, {
     ownerId: OWNERS[ownership],
     isPublic: ownership.startsWith('public'),
+    isOnPlan: ownership === 'public_custom_for_paid',
     plans: PLANS[ownership] ?? [],
     isActive: active,
     capabilities,

@@ -18,7 +18,8 @@ export interface NodeGatewayOptions {
   readonly supabaseKey: string
   readonly providerUrl: string
   readonly revoked?: Set<string>
-  readonly vars?: Record<string, string>
+  /** Variables, and bindings that a test puts in. */
+  readonly vars?: Record<string, unknown>
 }
 
 /** The gateway itself on Node, so that KV can be made to fail; one isolate, as fresh as a new one. */

@@ -10,6 +10,7 @@ import { health } from './routes/health.ts'
 import { home } from './routes/home.ts'
 import { keyRotation } from './routes/key-rotation.ts'
 import { modelAliases } from './routes/model-aliases.ts'
+import { modelOverview } from './routes/model-overview.ts'
 import { models } from './routes/models.ts'
 import { providerKeys } from './routes/provider-keys.ts'
 import type { Administration, Services } from './services.ts'
@@ -24,6 +25,7 @@ const app = new Hono<AppEnv>()
   .route('/api/models/custom', customModels)
   .route('/api/models/aliases', modelAliases)
   .route('/api/models/provider-keys', providerKeys)
+  .route('/api/models', modelOverview)
   .route('/', home)
 
 /** Every method and path that is answered. */
@@ -33,7 +35,7 @@ app.notFound(() => {
   throw new GatewayError(
     'not_found',
     'There is nothing at this address.',
-    'Routes: POST /v1/chat/completions, GET /v1/models, GET /v1/models/{id}, /api/models/custom, /api/models/aliases, /api/models/provider-keys, GET /healthz, GET /readyz, GET /.',
+    'Routes: POST /v1/chat/completions, GET /v1/models, GET /v1/models/{id}, GET /api/models, GET /api/models/{id}, /api/models/custom, /api/models/aliases, /api/models/provider-keys, GET /healthz, GET /readyz, GET /.',
   )
 })
 

@@ -1,8 +1,9 @@
 import type { RequestScope } from './context.ts'
 import { listOf } from './env.ts'
 
-const ANSWER_HEADERS = 'age, cache-status, retry-after, x-request-id'
-const REQUEST_HEADERS = 'authorization, content-type, cache-control, x-beast-cache, x-request-id'
+const ANSWER_HEADERS = 'age, cache-status, idempotency-replayed, retry-after, x-request-id'
+const REQUEST_HEADERS =
+  'authorization, content-type, cache-control, idempotency-key, x-beast-cache, x-request-id'
 const MAX_AGE_SECONDS = '600'
 
 /**

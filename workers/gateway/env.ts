@@ -1,10 +1,15 @@
 import { GatewayError } from '../../src/core/errors.ts'
 import type { Account } from '../state/account.ts'
+import type { Idempotency } from '../state/idempotency.ts'
+import type { WorkersAiBinding } from './workers-ai.ts'
 
 /** What the operator configures: bindings from wrangler.toml, secrets and variables by name. */
 export interface Env {
   readonly CACHE: KVNamespace
   readonly ACCOUNT: DurableObjectNamespace<Account>
+  /** Workers AI of the operator's own account; absent = not offered. */
+  readonly AI?: WorkersAiBinding
+  readonly IDEMPOTENCY: DurableObjectNamespace<Idempotency>
 
   /** Base64url, at least 32 random bytes: seals cached values and makes cache keys. */
   readonly ROOT_KEY?: string
@@ -29,6 +34,8 @@ export interface Env {
   readonly ANTHROPIC_BASE_URL?: string
   readonly GEMINI_BASE_URL?: string
   readonly OLLAMA_BASE_URL?: string
+  /** What is offered of Workers AI, comma-separated. */
+  readonly WORKERS_AI_MODELS?: string
   readonly SIMULATED_PROVIDER_URL?: string
 
   /** Hosts that tenants' models may lie at beside public https, `host` or `host:port`, comma-separated. */

@@ -3,7 +3,8 @@ import { GatewayError } from '../../src/core/errors.ts'
 import type { Endpoint, Provider } from '../../src/models/provider.ts'
 import type { WireFormat } from '../../src/providers/adapter.ts'
 import { PLANS, type Plan } from '../../src/tenants/tenant.ts'
-import type { Env } from './env.ts'
+import { type Env, listOf } from './env.ts'
+import { WORKERS_AI_MODELS, WORKERS_AI_URL } from './workers-ai.ts'
 
 type AddressName =
   | 'OPENAI_BASE_URL'
@@ -22,8 +23,8 @@ interface Configured {
   readonly key?: 'OPENAI_API_KEY' | 'ANTHROPIC_API_KEY' | 'GEMINI_API_KEY'
 }
 
-/** In order of preference. What costs the operator money is for the paid plan. */
-const CONFIGURED: readonly Configured[] = [
+/** What costs the operator money is for the paid plan. */
+const VENDORS: readonly Configured[] = [
   {
     name: 'openai',
     format: 'openai',
@@ -48,6 +49,8 @@ const CONFIGURED: readonly Configured[] = [
     address: 'GEMINI_BASE_URL',
     baseUrl: 'https://generativelanguage.googleapis.com/v1beta',
   },
+]
+const SERVERS: readonly Configured[] = [
   { name: 'ollama', format: 'openai', plans: PLANS, address: 'OLLAMA_BASE_URL' },
   { name: 'simulated', format: 'openai', plans: PLANS, address: 'SIMULATED_PROVIDER_URL' },
 ]
@@ -57,7 +60,11 @@ const CONFIGURED: readonly Configured[] = [
  * @throws GatewayError `misconfigured` for an address that is none
  */
 export function configuredProviders(env: Env): Provider[] {
-  return CONFIGURED.flatMap(({ name, format, plans, key, address, baseUrl }) => {
+  return [...listed(env, VENDORS), ...workersAi(env), ...listed(env, SERVERS)]
+}
+
+const listed = (env: Env, providers: readonly Configured[]): Provider[] =>
+  providers.flatMap(({ name, format, plans, key, address, baseUrl }) => {
     if (!env[key ?? address]) return []
     const base = env[address] ? baseUrlOf(env[address], address) : baseUrl
     if (base === undefined) return []
@@ -68,6 +75,14 @@ export function configuredProviders(env: Env): Provider[] {
     const isVendors = baseUrl === undefined || whole === baseUrl
     return [{ name, format, endpoints, plans, revision: isVendors ? '1' : `1.${crc32(whole)}` }]
   })
+
+function workersAi(env: Env): Provider[] {
+  if (!env.AI) return []
+  const name = 'workers-ai'
+  const named = listOf(env.WORKERS_AI_MODELS)
+  const models = named.length > 0 ? named : WORKERS_AI_MODELS
+  const endpoints = endpointsOf(name, WORKERS_AI_URL)
+  return [{ name, format: 'workers-ai', endpoints, models, plans: ['paid'], revision: '1' }]
 }
 
 /** The value is not repeated: every caller reads the error, and an address may hold a password. */
@@ -84,7 +99,8 @@ function baseUrlOf(text: string, name: AddressName): string {
 
 /** @param keys one, or several separated by commas, which then share the load */
 function endpointsOf(name: string, baseUrl: string, keys?: string): [Endpoint, ...Endpoint[]] {
-  const { host } = new URL(baseUrl)
+  // A binding has none.
+  const host = new URL(baseUrl).host || undefined
   const [first, ...others] = (keys ?? '').split(',').map((key) => key.trim())
   const endpoint = (credential: string | undefined, index: number): Endpoint => ({
     id: index === 0 ? name : `${name}#${index + 1}`,

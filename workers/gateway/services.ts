@@ -13,6 +13,7 @@ import { crc32 } from '../../src/core/crc32.ts'
 import { GatewayError } from '../../src/core/errors.ts'
 import { uuidv7 } from '../../src/core/ids.ts'
 import { Vault } from '../../src/core/vault.ts'
+import { ModelStats } from '../../src/metrics/model-stats.ts'
 import { RequestCounts } from '../../src/metrics/request-counts.ts'
 import { Catalogue } from '../../src/models/catalogue.ts'
 import { HealthBook } from '../../src/models/health.ts'
@@ -28,6 +29,7 @@ import { guardedFetch } from '../../src/providers/address-policy.ts'
 import type { Fetch } from '../../src/providers/fetch.ts'
 import { listModels } from '../../src/providers/list-models.ts'
 import type { ChatServices } from '../../src/routing/chat.ts'
+import { IdempotencyKeys } from '../../src/routing/idempotency-keys.ts'
 import { RetryBudget } from '../../src/routing/retry-budget.ts'
 import type { RecordEvent } from '../../src/routing/settlement.ts'
 import { Authenticator } from '../../src/tenants/authenticator.ts'
@@ -35,18 +37,22 @@ import { KvKeyRecords } from '../../src/tenants/kv-records.ts'
 import { SupabaseDirectory } from '../../src/tenants/supabase-directory.ts'
 import { KeyDigest } from '../../src/tenants/virtual-key.ts'
 import { addressPolicyOf } from './addresses.ts'
+import { claimStore } from './claims.ts'
 import { type Env, MIN_SECRET_LENGTH, positiveInteger, requireSecret } from './env.ts'
 import { createKeyBox } from './key-box.ts'
 import { configuredProviders } from './providers.ts'
 import { Readiness } from './readiness.ts'
+import { withWorkersAi } from './workers-ai.ts'
 
 /** What the routes work with: made once an isolate, of plain values and bindings only. */
 export interface Services {
   readonly clock: Clock
   readonly authenticator: Authenticator
   readonly chat: ChatServices
+  readonly idempotency: IdempotencyKeys
   readonly catalogue: Catalogue
   readonly counts: RequestCounts
+  readonly modelStats: ModelStats
   readonly record: RecordEvent
   readonly maxBodyBytes: number
 }
@@ -121,6 +127,8 @@ export function createServices(env: Env): Services & Administration {
   const pseudonym = env.GATEWAY_ID || `beast-${crc32(requireSecret(env, 'SUPABASE_URL'))}`
   const account = (tenantId: string) => env.ACCOUNT.get(env.ACCOUNT.idFromName(tenantId))
   const counts = new RequestCounts()
+  const modelStats = new ModelStats(clock)
+  const slots = new SlotMaker(vault)
   return {
     clock,
     catalogue,
@@ -136,11 +144,15 @@ export function createServices(env: Env): Services & Administration {
     },
     sealedKeys: new SupabaseSealedKeys(supabase),
     counts,
-    record: (event) => counts.add(event),
+    modelStats,
+    record: (event) => {
+      counts.add(event)
+      modelStats.add(event)
+    },
     authenticator: new Authenticator({ clock, digest, directory, store: keyRecords }),
     chat: {
       clock,
-      fetch: fetchUpstream,
+      fetch: withWorkersAi(fetchUpstream, env.AI),
       random: Math.random,
       catalogue,
       health: new HealthBook(),
@@ -150,7 +162,7 @@ export function createServices(env: Env): Services & Administration {
       checkAddress: (url) => void policy.check(url),
       pseudonym,
       chain,
-      slots: new SlotMaker(vault),
+      slots,
       accounts: { maySpend: async (tenantId, keyId) => account(tenantId).maySpend(keyId) },
       limits: {
         answerMs: positiveInteger(env, 'UPSTREAM_TIMEOUT_MS', 300_000),
@@ -161,6 +173,7 @@ export function createServices(env: Env): Services & Administration {
         maxEntryLength: KIB * KIB,
       },
     },
+    idempotency: new IdempotencyKeys({ clock, vault, slots, store: claimStore(env.IDEMPOTENCY) }),
     maxBodyBytes: positiveInteger(env, 'MAX_BODY_BYTES', 10_000_000),
     directory,
     keyRecords,

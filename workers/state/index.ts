@@ -1,4 +1,5 @@
 export { Account } from './account.ts'
+export { Idempotency } from './idempotency.ts'
 
 // Reached through its Durable Objects only.
 export default {

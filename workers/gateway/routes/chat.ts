@@ -1,7 +1,8 @@
 import { Hono } from 'hono'
 import { GatewayError, toGatewayError } from '../../../src/core/errors.ts'
 import { parseJson } from '../../../src/core/json.ts'
-import { answerChat, type ChatAnswer } from '../../../src/routing/chat.ts'
+import { answerChat, type ChatCall } from '../../../src/routing/chat.ts'
+import { answerOnce, type OnceAnswer } from '../../../src/routing/once.ts'
 import { outcomeOf, Settlement } from '../../../src/routing/settlement.ts'
 import { readBody } from '../body.ts'
 import type { AppEnv } from '../context.ts'
@@ -24,7 +25,7 @@ export const chat = new Hono<AppEnv>().post('/', async (c) => {
       throw error
     })
     const body = parseJson(await reading)
-    const answer = await answerChat(services.chat, {
+    const call: ChatCall = {
       caller,
       body,
       headers: {
@@ -34,7 +35,10 @@ export const chat = new Hono<AppEnv>().post('/', async (c) => {
       signal: () => raw.signal,
       waitUntil: (promise) => c.executionCtx.waitUntil(promise),
       settlement,
-    })
+    }
+    const key = raw.headers.get('idempotency-key')
+    const story = (call: ChatCall) => answerChat(services.chat, call)
+    const answer = key === null ? await story(call) : await answerOnce(services.idempotency, call, key, story)
     return toResponse(answer, requestId)
   } catch (thrown) {
     const error = toGatewayError(thrown)
@@ -45,7 +49,9 @@ export const chat = new Hono<AppEnv>().post('/', async (c) => {
 
 /** An endpoint that leads back here would ask itself for ever. */
 function mustNotBeOurOwn(via: string | null, pseudonym: string): void {
-  if (!via?.includes(pseudonym)) return
+  // Each member is a protocol, then a name: that of another gateway may well begin like ours.
+  const names = via?.split(',').map((member) => member.trim().split(/\s+/)[1])
+  if (!names?.includes(pseudonym)) return
   throw new GatewayError(
     'loop_detected',
     'This request has been here before: the address of a model leads back to this gateway.',
@@ -53,7 +59,7 @@ function mustNotBeOurOwn(via: string | null, pseudonym: string): void {
   )
 }
 
-function toResponse(answer: ChatAnswer, requestId: string): Response {
+function toResponse(answer: OnceAnswer, requestId: string): Response {
   const headers: Record<string, string> = {
     'content-type': CONTENT_TYPE[answer.kind],
     'cache-status': answer.cacheStatus,
@@ -63,5 +69,9 @@ function toResponse(answer: ChatAnswer, requestId: string): Response {
   }
   if (answer.age !== undefined) headers.age = String(answer.age)
   if (answer.route !== undefined) headers['x-beast-route'] = answer.route
-  return new Response(answer.body, { headers })
+  const { replayedStatus: status = 200 } = answer
+  if (answer.replayedStatus !== undefined) headers['idempotency-replayed'] = 'true'
+  // It may have been billed: with this key there is nothing more to be had.
+  if (status !== 200) headers['x-should-retry'] = 'false'
+  return new Response(answer.body, { status, headers })
 }

@@ -21,22 +21,15 @@ export const models = new Hono<AppEnv>()
     const { tenant, models } = await modelsOf(c)
     const id = c.req.param('id')
     if (id === 'auto')
-      throw notFound('"auto" is no model but a choice among them.', 'Call GET /v1/models for the names.')
+      throw noSuchModel('"auto" is no model but a choice among them.', 'Call GET /v1/models for the names.')
     const found = wantedModels(id, models, tenant.id).models
     const usable = found.find((model) => mayUse(model, tenant))
     if (usable) return c.json(toModel(usable, tenant))
-    if (found.some((model) => model.isActive)) {
-      throw new GatewayError(
-        'plan_required',
-        `This model is not part of the plan "${tenant.plan}".`,
-        'Choose a model from GET /v1/models, or ask whoever runs this gateway for the paid plan.',
-        { param: 'model' },
-      )
-    }
-    throw notFound('There is no model of this name.', 'Call GET /v1/models for the names you may use.')
+    throw found.some((model) => model.isActive) ? planRequired(tenant) : noSuchModel()
   })
 
-async function modelsOf(c: Context<AppEnv>): Promise<{ tenant: Tenant; models: readonly Model[] }> {
+/** Every model that may matter to the caller. @throws GatewayError when who calls cannot be said */
+export async function modelsOf(c: Context<AppEnv>): Promise<{ tenant: Tenant; models: readonly Model[] }> {
   const { tenant } = await callerOf(c)
   const { models } = await c.env.services.catalogue.of(tenant.id, (promise) =>
     c.executionCtx.waitUntil(promise),
@@ -54,5 +47,15 @@ const toModel = ({ route, kind, ownerId }: Model, tenant: Tenant) => ({
   owned_by: kind === 'provider' ? route.provider.name : ownerId === tenant.id ? tenant.name : 'public',
 })
 
-const notFound = (message: string, tip: string) =>
-  new GatewayError('model_not_found', message, tip, { param: 'model' })
+export const noSuchModel = (
+  message = 'There is no model of this name.',
+  tip = 'Call GET /v1/models for the names you may use.',
+) => new GatewayError('model_not_found', message, tip, { param: 'model' })
+
+export const planRequired = ({ plan }: Tenant) =>
+  new GatewayError(
+    'plan_required',
+    `This model is not part of the plan "${plan}".`,
+    'Choose a model from GET /v1/models, or ask whoever runs this gateway for the paid plan.',
+    { param: 'model' },
+  )

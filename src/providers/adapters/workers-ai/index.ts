@@ -31,10 +31,13 @@ export const workersAi: Adapter = {
       text,
       (body) => {
         const error = objectsOf(body.errors)[0] ?? objectOf(body.error)
-        return { message: error.message, codes: [error.code] }
+        // The binding has a form of its own beside that of the REST API.
+        return { message: error.message ?? body.description, codes: [error.code, body.internalCode] }
       },
       {
         '3036': 'quota_exhausted',
+        // Comes as 429, and is no limit on this account.
+        '3040': 'overloaded',
         '3042': 'model_missing',
         '5007': 'model_missing',
         '5021': 'context_too_long',
