@@ -21,6 +21,7 @@ export type FailureKind =
   | 'bad_answer'
   | 'bad_stream'
   | 'redirected'
+  | 'forbidden_address'
   | 'unsupported'
 
 interface FailureClass {
@@ -53,6 +54,14 @@ export const FAILURES: Readonly<Record<FailureKind, FailureClass>> = {
     mayBeBilled: false,
     says: 'cannot be sent this request',
     tip: 'Leave the field named in "param" out, or choose another model.',
+  },
+  forbidden_address: {
+    code: 'upstream_unreachable',
+    blames: 'provider',
+    next: 'other',
+    mayBeBilled: false,
+    says: 'lies at an address that this gateway does not call',
+    tip: 'Choose another model; whoever added this one learns at POST /api/models/custom/{id}/test what is wrong.',
   },
   connection_refused: {
     code: 'upstream_unreachable',

@@ -45,6 +45,7 @@ export async function startStack(vars: Record<string, string> = {}): Promise<Sta
       // What stands in a developer's own .dev.vars must not reach a test.
       OPENAI_API_KEY: '',
       ANTHROPIC_API_KEY: '',
+      GEMINI_API_KEY: '',
       OLLAMA_BASE_URL: '',
       ...vars,
     }
