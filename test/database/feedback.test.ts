@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { seededRandom } from '../../scripts/seeded-random.ts'
 import type { EmbeddedSupabase } from '../../scripts/stack/supabase.ts'
 import { uuidv7 } from '../../src/core/ids.ts'
@@ -10,6 +10,8 @@ import { record } from './seed.ts'
 let supabase: EmbeddedSupabase
 
 beforeAll(async () => {
+  // The embedded database prints every refusal, with all that was refused.
+  vi.spyOn(console, 'error').mockImplementation(() => undefined)
   supabase = await startTestSupabase()
 })
 afterAll(() => supabase?.close())

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { EmbeddedSupabase } from '../../scripts/stack/supabase.ts'
 import { uuidv7 } from '../../src/core/ids.ts'
 import { startTestSupabase, supabaseClient } from '../support/stores.ts'
@@ -12,6 +12,8 @@ const HOUR_MS = 3_600_000
 let supabase: EmbeddedSupabase
 
 beforeAll(async () => {
+  // The embedded database prints every refusal, with all that was refused.
+  vi.spyOn(console, 'error').mockImplementation(() => undefined)
   supabase = await startTestSupabase()
 })
 afterAll(() => supabase?.close())

@@ -1,5 +1,5 @@
 import type { SupabaseClient } from '@supabase/supabase-js'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { EmbeddedSupabase } from '../../scripts/stack/supabase.ts'
 import { startTestSupabase, supabaseClient } from '../support/stores.ts'
 import { clientOf, member, READER, RECORDER, tokenOf } from './clients.ts'
@@ -12,6 +12,8 @@ let clients: Record<Role, SupabaseClient>
 let granted: string[]
 
 beforeAll(async () => {
+  // The embedded database prints every refusal, with all that was refused.
+  vi.spyOn(console, 'error').mockImplementation(() => undefined)
   supabase = await startTestSupabase()
   const grants = await supabase.sql<{ what: string }>(
     `select role || ' ' || verb || ' ' || relname as what
