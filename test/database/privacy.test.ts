@@ -135,6 +135,12 @@ describe('a user', () => {
   })
 
   it('is erased some rows at a time, and every total stays', async () => {
+    // In one minute with others, so that a total could become less.
+    const crowd = Array.from({ length: 40 }, (_, index) =>
+      predictionRow(TENANT_A, now - 3_600_000, { user_hash: index % 2 ? USER : null }),
+    )
+    await record(clientOf(supabase, RECORDER), 'ml_predictions', crowd)
+    await rollUp()
     const [before, neighbour] = [await totals(TENANT_A), await totals(TENANT_B)]
     const rows = await exported('export_user', args, 1_000)
     const predictions = rows.filter(({ section }) => section === 'ml_predictions')
