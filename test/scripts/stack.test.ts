@@ -84,7 +84,12 @@ describe('embedded Supabase', () => {
     const rows = await supabase.sql<{ version: string; name: string }>(
       'select version, name from supabase_migrations.schema_migrations order by version',
     )
-    expect(rows.map(({ name }) => name)).toEqual(['tenants_and_keys', 'llm_cache', 'custom_models'])
+    expect(rows.map(({ name }) => name)).toEqual([
+      'tenants_and_keys',
+      'llm_cache',
+      'custom_models',
+      'artefacts',
+    ])
     await supabase.close()
   })
 })
