@@ -16,7 +16,7 @@ export const checksumName = (name: string): string => `${name}.sha256`
 /** More than any checksum takes. */
 export const MAX_CHECKSUM_BYTES = 400
 
-const FORM = /^# (\d{1,12}) bytes\n([0-9a-f]{64}) {2}([^\n]+)\n$/
+const FORM = /^# (0|[1-9]\d{0,11}) bytes\n([0-9a-f]{64}) {2}([^\n]+)\n$/
 
 export async function checksumOf(bytes: Uint8Array<ArrayBuffer>): Promise<Checksum> {
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes))
