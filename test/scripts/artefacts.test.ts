@@ -100,10 +100,11 @@ describe('npm run artefacts', () => {
   })
 
   it('tells a wrong key and a Supabase that is away from an empty bucket, and shows no key', async () => {
-    for (const more of [
+    const wrong: Record<string, string>[] = [
       { SUPABASE_URL: 'http://127.0.0.1:1' },
       { SUPABASE_SECRET_KEY: 'sb_secret_canary' },
-    ]) {
+    ]
+    for (const more of wrong) {
       const said = await as(more, 'put', 'models/quality.json', file('q.json', '{}'))
       expect(said).toMatchObject({ code: 1, err: expect.stringContaining('did not serve the bucket') })
       expect(said.out + said.err).not.toMatch(/sb_secret_/)
