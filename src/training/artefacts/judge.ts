@@ -26,8 +26,8 @@ export function artefactJson(name: string, bytes: Uint8Array, limits = JSON_LIMI
 }
 
 /**
- * Judges a value before anybody walks it by recursion or copies its keys. The door's judge (`canonical`) would also
- * write the whole value down once more, for which 16 MB beside their parsed form leave no room in an isolate.
+ * Judges a value before anybody walks it by recursion or copies its keys. The door's judge (`canonical`) writes the
+ * whole value down as well: measured on 24 MB of features, 9 times as long and 167 MB more, over an isolate's 128.
  * @returns what is wrong, as the end of the sentence "The artefact ..."; undefined when nothing is
  */
 export function faultOf(

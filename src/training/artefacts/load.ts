@@ -54,7 +54,8 @@ export interface ArtefactLoader {
   loadScannedRepos<T>(options: ScannedReposOptions, parse: Parse<T>): Promise<readonly Loaded<T>[]>
 }
 
-const KEEP_BYTES = 48 * 1024 * 1024
+/** One of the largest and some small ones; the parsed form of the one in use needs the rest of an isolate. */
+const KEEP_BYTES = 24 * 1024 * 1024
 /** How far it goes back in time while nothing good is known yet. */
 const TRIES = 3
 const SCANNED_REPOS = 'training-data/scanned-repos*.json'
