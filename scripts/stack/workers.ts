@@ -61,7 +61,7 @@ export function startWorkers({ root, stateDir, port, vars, onExit }: WorkersOpti
       detached: true,
       env: {
         ...process.env,
-        // The file reaches the first worker only; the others find here the secrets that their configuration names.
+        // The file is read for the gateway only; the other workers take from here what their configuration names.
         ...vars,
         WRANGLER_SEND_METRICS: 'false',
         DO_NOT_TRACK: '1',
