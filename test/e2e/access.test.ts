@@ -68,6 +68,18 @@ const TABLE: readonly Row[] = [
     operator: 200,
   },
   {
+    method: 'GET',
+    route: '/api/admin/dead-letters',
+    path: at('/api/admin/dead-letters'),
+    operator: 200,
+  },
+  {
+    method: 'POST',
+    route: '/api/admin/dead-letters/replay',
+    path: at('/api/admin/dead-letters/replay'),
+    operator: 200,
+  },
+  {
     method: 'DELETE',
     route: '/api/admin/keys/:id',
     path: () => `/api/admin/keys/${keyId}`,
