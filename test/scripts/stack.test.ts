@@ -1,11 +1,19 @@
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { readdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { readDevVars } from '../../scripts/stack/dev-vars.ts'
 import { loadSecrets } from '../../scripts/stack/secrets.ts'
 import { describeWith, redisServerPresent } from '../support/require.ts'
-import { redisClient, startTestRedis, startTestSupabase, type TestRedis, TOKEN } from '../support/stores.ts'
+import {
+  ROOT,
+  redisClient,
+  startTestRedis,
+  startTestSupabase,
+  type TestRedis,
+  TOKEN,
+} from '../support/stores.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'beast-test-'))
 afterAll(() => rmSync(dir, { recursive: true, force: true }))
@@ -84,7 +92,8 @@ describe('embedded Supabase', () => {
     const rows = await supabase.sql<{ version: string; name: string }>(
       'select version, name from supabase_migrations.schema_migrations order by version',
     )
-    expect(rows.map(({ name }) => name)).toEqual(['tenants_and_keys', 'llm_cache', 'custom_models'])
+    const files = (await readdir(join(ROOT, 'supabase/migrations'))).map((file) => file.replace('.sql', ''))
+    expect(rows.map(({ version, name }) => `${version}_${name}`)).toEqual(files.sort())
     await supabase.close()
   })
 })
