@@ -6,6 +6,7 @@ import type { Env } from './env.ts'
 import { admin } from './routes/admin.ts'
 import { chat } from './routes/chat.ts'
 import { customModels } from './routes/custom-models.ts'
+import { feedback } from './routes/feedback.ts'
 import { health } from './routes/health.ts'
 import { home } from './routes/home.ts'
 import { keyRotation } from './routes/key-rotation.ts'
@@ -26,13 +27,14 @@ const app = new Hono<AppEnv>()
   .route('/api/models/aliases', modelAliases)
   .route('/api/models/provider-keys', providerKeys)
   .route('/api/models', modelOverview)
+  .route('/api/feedback', feedback)
   .route('/', home)
 
 app.notFound(() => {
   throw new GatewayError(
     'not_found',
     'There is nothing at this address.',
-    'Routes: POST /v1/chat/completions, GET /v1/models, GET /v1/models/{id}, GET /api/models, GET /api/models/{id}, /api/models/custom, /api/models/aliases, /api/models/provider-keys, GET /healthz, GET /readyz, GET /.',
+    'Routes: POST /v1/chat/completions, GET /v1/models, GET /v1/models/{id}, GET /api/models, GET /api/models/{id}, /api/models/custom, /api/models/aliases, /api/models/provider-keys, /api/feedback, GET /healthz, GET /readyz, GET /.',
   )
 })
 

@@ -13,6 +13,11 @@ import { crc32 } from '../../src/core/crc32.ts'
 import { GatewayError } from '../../src/core/errors.ts'
 import { uuidv7 } from '../../src/core/ids.ts'
 import { Vault } from '../../src/core/vault.ts'
+import { FeedbackDesk } from '../../src/feedback/acceptance.ts'
+import type { FeedbackReader } from '../../src/feedback/listing.ts'
+import { SupabaseFeedback } from '../../src/feedback/supabase-feedback.ts'
+import { SupabaseOutbox } from '../../src/feedback/supabase-outbox.ts'
+import { FeedbackTokens } from '../../src/feedback/token.ts'
 import { ModelStats } from '../../src/metrics/model-stats.ts'
 import { RequestCounts } from '../../src/metrics/request-counts.ts'
 import { Catalogue } from '../../src/models/catalogue.ts'
@@ -57,7 +62,7 @@ export interface Services {
   readonly maxBodyBytes: number
 }
 
-/** What only the operator's routes need beside the services. */
+/** What the routes that manage and rate need beside the services. */
 export interface Administration {
   readonly directory: SupabaseDirectory
   readonly keyRecords: KvKeyRecords
@@ -66,6 +71,11 @@ export interface Administration {
   /** What each tenant added to the catalogue, as this isolate knows it. */
   readonly registry: RegistryCache
   readonly sealedKeys: SealedKeyStore
+  readonly feedback: {
+    readonly desk: FeedbackDesk
+    readonly tokens: FeedbackTokens
+    readonly reader: FeedbackReader
+  }
   /** Tells the tenant's account object, after which the key never spends again. */
   revokeInAccount(tenantId: string, keyId: string): Promise<void>
 }
@@ -172,6 +182,11 @@ export function createServices(env: Env): Services & Administration {
         maxAnswerBytes: 32 * KIB * KIB,
         maxEntryLength: KIB * KIB,
       },
+    },
+    feedback: {
+      desk: new FeedbackDesk(clock.now, new SupabaseOutbox(supabase)),
+      tokens: new FeedbackTokens(vault),
+      reader: new SupabaseFeedback(supabase, clock.now),
     },
     idempotency: new IdempotencyKeys({ clock, vault, slots, store: claimStore(env.IDEMPOTENCY) }),
     maxBodyBytes: positiveInteger(env, 'MAX_BODY_BYTES', 10_000_000),
