@@ -16,6 +16,11 @@ const COLUMNS =
   'prediction_id, source, thumbs, rating, outcome, correction, tags, received_at, amended_at, revisions, stored_at, matched_at, model, provider'
 
 const text = z.nullable(z.string())
+/** PostgREST writes times as ISO 8601, the embedded database as Postgres does: to callers both are the first. */
+const time = z.pipe(
+  z.string().check(z.regex(/^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?\+00(:00)?$/)),
+  z.transform((written) => `${written.replace(' ', 'T').slice(0, written.indexOf('+'))}Z`),
+)
 const row = z.object({
   prediction_id: z.string(),
   source: z.enum(SOURCES),
@@ -24,11 +29,11 @@ const row = z.object({
   outcome: z.nullable(z.number()),
   correction: text,
   tags: z.array(z.string()),
-  received_at: z.string(),
-  amended_at: text,
+  received_at: time,
+  amended_at: z.nullable(time),
   revisions: z.number(),
-  stored_at: z.string(),
-  matched_at: text,
+  stored_at: time,
+  matched_at: z.nullable(time),
   model: text,
   provider: text,
 })
