@@ -5,6 +5,7 @@ import { SlotMaker } from '../../src/cache/slot.ts'
 import type { CacheSlot, CacheTier, TierName } from '../../src/cache/tier.ts'
 import { MemoryTier } from '../../src/cache/tiers/memory.ts'
 import { Vault } from '../../src/core/vault.ts'
+import { Telemetry } from '../../src/feedback/telemetry.ts'
 import { ModelStats } from '../../src/metrics/model-stats.ts'
 import { RequestCounts } from '../../src/metrics/request-counts.ts'
 import { Catalogue } from '../../src/models/catalogue.ts'
@@ -107,14 +108,22 @@ function standIns(env: BenchEnv): Services & Administration {
   const modelStats = new ModelStats(clock)
   const vault = new Vault(new Uint8Array(32).fill(1))
   const slots = new SlotMaker(vault)
+  const telemetry = new Telemetry({
+    clock,
+    random: Math.random,
+    settle: async () => true,
+    send: async () => {},
+  })
   const services: Services = {
     clock,
     catalogue,
     counts,
     modelStats,
-    record: (event) => {
+    telemetry,
+    record: (event, waitUntil) => {
       counts.add(event)
       modelStats.add(event)
+      telemetry.record(event, waitUntil)
     },
     authenticator: new Authenticator({
       clock,

@@ -7,6 +7,7 @@ import { OperatorError } from './operator-error.ts'
 export const WORKER_CONFIGS = [
   'wrangler.toml',
   'workers/state/wrangler.toml',
+  'workers/recorder/wrangler.toml',
   'workers/scheduler/wrangler.toml',
 ]
 const WRANGLER = 'node_modules/wrangler/bin/wrangler.js'

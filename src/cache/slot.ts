@@ -70,20 +70,23 @@ class SealedSlot implements CacheSlot {
     return this.#sealed.text
   }
 
-  async #seal({ kind, body, storedAtMs, expiresAtMs }: CacheEntry): Promise<string> {
-    const head = `${VERSION}.${kind}.${storedAtMs}.${expiresAtMs}`
+  async #seal({ kind, body, predictionId, storedAtMs, expiresAtMs }: CacheEntry): Promise<string> {
+    const times = `${VERSION}.${kind}.${storedAtMs}.${expiresAtMs}`
+    const head = predictionId === undefined ? times : `${times}.${predictionId}`
     return `${head}.${await this.#vault.seal(this.#owner(), this.#place(head), body)}`
   }
 
   async open(sealed: string): Promise<CacheEntry> {
     try {
-      const [version, kind, storedAt, expiresAt, ciphertext, ...rest] = sealed.split('.')
-      if (version !== VERSION || (kind !== 'json' && kind !== 'sse') || !ciphertext || rest.length > 0)
+      const parts = sealed.split('.')
+      const ciphertext = parts.pop()
+      const [version, kind, storedAt, expiresAt, predictionId] = parts
+      if (version !== VERSION || (kind !== 'json' && kind !== 'sse') || !ciphertext || parts.length > 5)
         throw new Error('form')
       // The head is part of what is authenticated, exactly as it stands.
-      const head = `${version}.${kind}.${storedAt}.${expiresAt}`
-      const body = await this.#vault.open(this.#owner(), this.#place(head), ciphertext)
-      return { kind, body, storedAtMs: Number(storedAt), expiresAtMs: Number(expiresAt) }
+      const body = await this.#vault.open(this.#owner(), this.#place(parts.join('.')), ciphertext)
+      const times = { storedAtMs: Number(storedAt), expiresAtMs: Number(expiresAt) }
+      return predictionId === undefined ? { kind, body, ...times } : { kind, body, predictionId, ...times }
     } catch (cause) {
       throw new CorruptEntryError('the stored value does not open here', { cause })
     }

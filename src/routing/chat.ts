@@ -7,6 +7,7 @@ import type { CacheSlot } from '../cache/tier.ts'
 import { type Clock, type WaitUntil, Watch } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
 import { isObject, type JsonValue } from '../core/json.ts'
+import { type PredictionRow, toAbandonedRow } from '../feedback/prediction.ts'
 import type { Caller } from '../tenants/tenant.ts'
 import { type Answer, type AskServices, askModels, type Keep } from './ask.ts'
 import { checkChatRequest } from './chat-request.ts'
@@ -15,8 +16,12 @@ import type { Settlement } from './settlement.ts'
 
 /** Whether a key may still spend. Only misses ask. */
 export interface Accounts {
-  /** @returns false once the key is revoked, at once and everywhere; rejects when it cannot be known */
-  maySpend(tenantId: string, keyId: string): Promise<boolean>
+  /**
+   * Durably announces the request, in the same step.
+   * @param abandoned the row that tells of it should nothing more be heard of it
+   * @returns false once the key is revoked, at once and everywhere; rejects when it cannot be known
+   */
+  maySpend(tenantId: string, keyId: string, abandoned: PredictionRow | undefined): Promise<boolean>
 }
 
 export interface ChatServices extends AskServices, PlanServices {
@@ -77,6 +82,7 @@ export async function answerChat(services: ChatServices, call: ChatCall): Promis
   if (read?.entry) {
     watch.stop()
     settlement.tier = read.from
+    settlement.cachedPredictionId = read.entry.predictionId
     settlement.settle('success')
     const { kind, body } = read.entry
     const age = ageSeconds(read.entry, services.clock.now())
@@ -87,13 +93,13 @@ export async function answerChat(services: ChatServices, call: ChatCall): Promis
     if (control.onlyIfCached) throw notCached()
     plan = choose(services, tenant, wished, request)
     settlement.explain = plan.record
-    await mustBeAllowedToSpend(services, caller, watch)
+    await mustBeAllowedToSpend(services, caller, settlement, watch)
   } catch (error) {
     watch.stop()
     throw error
   }
   const keep: Keep | undefined =
-    slot && control.store ? (answer) => store(services, slot, control, answer) : undefined
+    slot && control.store ? (answer) => store(services, slot, control, answer, settlement) : undefined
   const { signal, waitUntil } = call
   const { targets, standsFor } = plan
   const asked = { targets, standsFor, request: plan.request, keep, watch, signal, waitUntil, settlement }
@@ -126,13 +132,22 @@ function store(
   slot: CacheSlot,
   control: CacheControl,
   answer: Answer,
+  { predictionId }: Settlement,
 ): Promise<void> {
   const { chain, clock } = services
-  return chain.write(slot, { ...answer, storedAtMs: clock.now(), expiresAtMs: chain.expiryMs(control.ttlMs) })
+  const expiresAtMs = chain.expiryMs(control.ttlMs)
+  return chain.write(slot, { ...answer, predictionId, storedAtMs: clock.now(), expiresAtMs })
 }
 
-async function mustBeAllowedToSpend({ accounts }: ChatServices, caller: Caller, watch: Watch): Promise<void> {
-  const asked = accounts.maySpend(caller.tenant.id, caller.keyId)
+async function mustBeAllowedToSpend(
+  { accounts }: ChatServices,
+  caller: Caller,
+  settlement: Settlement,
+  watch: Watch,
+): Promise<void> {
+  const abandoned = toAbandonedRow(settlement.soFar('error'))
+  settlement.announced = true
+  const asked = accounts.maySpend(caller.tenant.id, caller.keyId, abandoned)
   // An account that cannot be reached lets the request pass: until budgets stand on it, being answered
   // weighs more than the minutes a revoked key has left (see docs/decisions/0005).
   const allowed = await watch.within(ACCOUNT_DEADLINE_MS, asked).catch(() => true)

@@ -1,5 +1,6 @@
 import type { TierName } from '../cache/tier.ts'
 import { type ErrorCode, type Fault, toGatewayError } from '../core/errors.ts'
+import { uuidv7 } from '../core/ids.ts'
 import type { Target } from '../models/provider.ts'
 import type { Usage } from '../providers/completion.ts'
 import { FAILURES, type FailureKind } from '../providers/failure-table.ts'
@@ -31,6 +32,8 @@ export interface AttemptRecord {
 /** All there is to say of one request, said once, when it is over. Times in milliseconds. */
 export interface RequestEvent {
   readonly requestId: string
+  /** What `x-beast-prediction` names it. */
+  readonly predictionId: string
   readonly outcome: Outcome
   readonly errorCode: ErrorCode | undefined
   readonly tenantId: string | undefined
@@ -42,6 +45,10 @@ export interface RequestEvent {
   /** Whether it was given what an earlier request with its `Idempotency-Key` got. */
   readonly replayed: boolean
   readonly tier: TierName | undefined
+  /** The prediction whose answer a hit repeats; undefined also where its entry does not say. */
+  readonly cachedPredictionId: string | undefined
+  /** Whether the tenant's account was told of it before it was to spend. */
+  readonly announced: boolean
   readonly receivedAtMs: number
   readonly totalMs: number
   readonly upstreamMs: number | undefined
@@ -119,9 +126,12 @@ export class Settlement {
   cache: CacheResult = 'none'
   replayed = false
   tier: TierName | undefined
+  cachedPredictionId: string | undefined
+  announced = false
   usage: Usage | undefined
   explain: (() => RouteRecord) | undefined
   readonly requestId: string
+  readonly predictionId: string
   readonly #receivedAtMs: number
   readonly #record: RecordEvent
   readonly #now: () => number
@@ -132,6 +142,7 @@ export class Settlement {
     this.requestId = requestId
     this.#now = now
     this.#receivedAtMs = now()
+    this.predictionId = uuidv7(this.#receivedAtMs)
     this.#record = record
   }
 
@@ -160,26 +171,33 @@ export class Settlement {
   settle(outcome: Outcome, errorCode?: ErrorCode): void {
     if (this.#settled) return
     this.#settled = true
+    this.#record(this.soFar(outcome, errorCode))
+  }
+
+  /** The event as it would be were the request over now. Whatever is still at work counts as abandoned. */
+  soFar(outcome: Outcome, errorCode?: ErrorCode): RequestEvent {
     const now = this.#now()
-    const { requestId, tenantId, keyId, routeId, stream, cache, replayed, tier, usage, explain } = this
     const firstMs = this.#attempts[0]?.startedAtMs
-    this.#record({
-      requestId,
+    return {
+      requestId: this.requestId,
+      predictionId: this.predictionId,
       outcome,
       errorCode,
-      tenantId,
-      keyId,
-      routeId,
-      stream,
-      cache,
-      replayed,
-      tier,
+      tenantId: this.tenantId,
+      keyId: this.keyId,
+      routeId: this.routeId,
+      stream: this.stream,
+      cache: this.cache,
+      replayed: this.replayed,
+      tier: this.tier,
+      cachedPredictionId: this.cachedPredictionId,
+      announced: this.announced,
       receivedAtMs: this.#receivedAtMs,
       totalMs: now - this.#receivedAtMs,
       upstreamMs: firstMs === undefined ? undefined : now - firstMs,
-      usage,
+      usage: this.usage,
       attempts: this.#attempts.map((note) => note.record),
-      explain,
-    })
+      explain: this.explain,
+    }
   }
 }

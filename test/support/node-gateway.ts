@@ -27,11 +27,13 @@ export function nodeGateway(options: NodeGatewayOptions): NodeGateway {
   const revoked = options.revoked ?? new Set<string>()
   const account = {
     maySpend: async (id: string) => !revoked.has(id),
+    settle: async () => true,
     revoke: async (id: string) => void revoked.add(id),
   }
   const env = {
     CACHE: options.kv,
     ACCOUNT: { idFromName: (name: string) => name, get: () => account },
+    TELEMETRY: { send: async () => {} },
     ROOT_KEY: 'r'.repeat(42).concat('o'),
     KEY_PEPPER: 'k'.repeat(43),
     OPERATOR_TOKEN,

@@ -6,6 +6,7 @@ import type { Env } from './env.ts'
 import { admin } from './routes/admin.ts'
 import { chat } from './routes/chat.ts'
 import { customModels } from './routes/custom-models.ts'
+import { deadLetters } from './routes/dead-letters.ts'
 import { feedback } from './routes/feedback.ts'
 import { health } from './routes/health.ts'
 import { home } from './routes/home.ts'
@@ -22,6 +23,7 @@ const app = new Hono<AppEnv>()
   .route('/healthz', health.alive)
   .route('/readyz', health.ready)
   .route('/api/admin/rotate-keys', keyRotation)
+  .route('/api/admin/dead-letters', deadLetters)
   .route('/api/admin', admin)
   .route('/api/models/custom', customModels)
   .route('/api/models/aliases', modelAliases)
@@ -40,13 +42,14 @@ app.notFound(() => {
 
 app.onError((thrown, c) => {
   const error = toGatewayError(thrown)
-  const { requestId } = c.env
+  const { requestId, predictionId } = c.env
   if (ERRORS[error.code].fault === 'gateway') {
     // The cause's text may hold values, so the log gets its kind only.
     const cause = error.cause instanceof Error ? error.cause.name : undefined
     console.error(JSON.stringify({ level: 'error', request_id: requestId, code: error.code, cause }))
   }
   const headers: Record<string, string> = { 'x-request-id': requestId }
+  if (predictionId !== undefined) headers['x-beast-prediction'] = predictionId
   if (error.retryAfterSeconds !== undefined) headers['retry-after'] = String(error.retryAfterSeconds)
   if (!error.mayRetry) headers['x-should-retry'] = 'false'
   if (error.status === 401) headers['www-authenticate'] = 'Bearer'

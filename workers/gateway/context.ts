@@ -8,6 +8,8 @@ import type { Administration, Services } from './services.ts'
  */
 export class RequestScope {
   readonly env: Env
+  /** Set where an error is to name the prediction that it ended. */
+  predictionId: string | undefined
   readonly #servicesOf: (env: Env) => Services & Administration
   readonly #givenId: string | null
   #requestId: string | undefined

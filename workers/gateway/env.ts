@@ -1,4 +1,5 @@
 import { GatewayError } from '../../src/core/errors.ts'
+import type { TelemetryMessage } from '../../src/feedback/outbox.ts'
 import type { Account } from '../state/account.ts'
 import type { Idempotency } from '../state/idempotency.ts'
 import type { WorkersAiBinding } from './workers-ai.ts'
@@ -9,6 +10,8 @@ export interface Env {
   readonly ACCOUNT: DurableObjectNamespace<Account>
   /** Workers AI of the operator's own account; absent = not offered. */
   readonly AI?: WorkersAiBinding
+  /** Rows on their way to the recorder. */
+  readonly TELEMETRY: Queue<TelemetryMessage>
   readonly IDEMPOTENCY: DurableObjectNamespace<Idempotency>
 
   /** Base64url, at least 32 random bytes: seals cached values and makes cache keys. */

@@ -8,15 +8,19 @@ import { MemoryTier } from '../../src/cache/tiers/memory.ts'
 import { RedisTier } from '../../src/cache/tiers/redis.ts'
 import { SupabaseTier } from '../../src/cache/tiers/supabase.ts'
 import { fromBase64Url } from '../../src/core/bytes.ts'
-import type { Clock } from '../../src/core/clock.ts'
+import type { Clock, WaitUntil } from '../../src/core/clock.ts'
 import { crc32 } from '../../src/core/crc32.ts'
 import { GatewayError } from '../../src/core/errors.ts'
 import { uuidv7 } from '../../src/core/ids.ts'
 import { Vault } from '../../src/core/vault.ts'
 import { FeedbackDesk } from '../../src/feedback/acceptance.ts'
+import { outboxOfAnySize } from '../../src/feedback/any-size.ts'
+import { DeadLetters } from '../../src/feedback/dead-letters.ts'
 import type { FeedbackReader } from '../../src/feedback/listing.ts'
+import { toParcel } from '../../src/feedback/outbox.ts'
 import { SupabaseFeedback } from '../../src/feedback/supabase-feedback.ts'
-import { SupabaseOutbox } from '../../src/feedback/supabase-outbox.ts'
+import { SupabaseRecords } from '../../src/feedback/supabase-records.ts'
+import { Telemetry } from '../../src/feedback/telemetry.ts'
 import { FeedbackTokens } from '../../src/feedback/token.ts'
 import { ModelStats } from '../../src/metrics/model-stats.ts'
 import { RequestCounts } from '../../src/metrics/request-counts.ts'
@@ -36,11 +40,12 @@ import { listModels } from '../../src/providers/list-models.ts'
 import type { ChatServices } from '../../src/routing/chat.ts'
 import { IdempotencyKeys } from '../../src/routing/idempotency-keys.ts'
 import { RetryBudget } from '../../src/routing/retry-budget.ts'
-import type { RecordEvent } from '../../src/routing/settlement.ts'
+import type { RequestEvent } from '../../src/routing/settlement.ts'
 import { Authenticator } from '../../src/tenants/authenticator.ts'
 import { KvKeyRecords } from '../../src/tenants/kv-records.ts'
 import { SupabaseDirectory } from '../../src/tenants/supabase-directory.ts'
 import { KeyDigest } from '../../src/tenants/virtual-key.ts'
+import { accountOutbox } from './account-outbox.ts'
 import { addressPolicyOf } from './addresses.ts'
 import { claimStore } from './claims.ts'
 import { type Env, MIN_SECRET_LENGTH, positiveInteger, requireSecret } from './env.ts'
@@ -58,7 +63,9 @@ export interface Services {
   readonly catalogue: Catalogue
   readonly counts: RequestCounts
   readonly modelStats: ModelStats
-  readonly record: RecordEvent
+  /** Takes every request's event. Never throws, and does its work behind the answer. */
+  readonly record: (event: RequestEvent, waitUntil: WaitUntil) => void
+  readonly telemetry: Telemetry
   readonly maxBodyBytes: number
 }
 
@@ -76,6 +83,7 @@ export interface Administration {
     readonly tokens: FeedbackTokens
     readonly reader: FeedbackReader
   }
+  readonly deadLetters: DeadLetters
   /** Tells the tenant's account object, after which the key never spends again. */
   revokeInAccount(tenantId: string, keyId: string): Promise<void>
 }
@@ -139,6 +147,13 @@ export function createServices(env: Env): Services & Administration {
   const counts = new RequestCounts()
   const modelStats = new ModelStats(clock)
   const slots = new SlotMaker(vault)
+  const telemetry = new Telemetry({
+    clock,
+    random: Math.random,
+    settle: async (tenantId, parcel) => account(tenantId).settle(parcel),
+    send: async (message) => void (await env.TELEMETRY.send(message)),
+  })
+  const records = new SupabaseRecords(supabase)
   return {
     clock,
     catalogue,
@@ -152,12 +167,15 @@ export function createServices(env: Env): Services & Administration {
       adapterFor,
       newId: () => uuidv7(clock.now()),
     },
+    deadLetters: new DeadLetters(supabase, records),
     sealedKeys: new SupabaseSealedKeys(supabase),
     counts,
     modelStats,
-    record: (event) => {
+    telemetry,
+    record: (event, waitUntil) => {
       counts.add(event)
       modelStats.add(event)
+      telemetry.record(event, waitUntil)
     },
     authenticator: new Authenticator({ clock, digest, directory, store: keyRecords }),
     chat: {
@@ -173,7 +191,10 @@ export function createServices(env: Env): Services & Administration {
       pseudonym,
       chain,
       slots,
-      accounts: { maySpend: async (tenantId, keyId) => account(tenantId).maySpend(keyId) },
+      accounts: {
+        maySpend: async (tenantId, keyId, abandoned) =>
+          account(tenantId).maySpend(keyId, abandoned && toParcel({ kind: 'prediction', row: abandoned })),
+      },
       limits: {
         answerMs: positiveInteger(env, 'UPSTREAM_TIMEOUT_MS', 300_000),
         connectMs: positiveInteger(env, 'UPSTREAM_CONNECT_MS', 30_000),
@@ -184,7 +205,7 @@ export function createServices(env: Env): Services & Administration {
       },
     },
     feedback: {
-      desk: new FeedbackDesk(clock.now, new SupabaseOutbox(supabase)),
+      desk: new FeedbackDesk(clock.now, outboxOfAnySize(accountOutbox(env.ACCOUNT), records)),
       tokens: new FeedbackTokens(vault),
       reader: new SupabaseFeedback(supabase, clock.now),
     },

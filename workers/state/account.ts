@@ -1,18 +1,37 @@
 import { DurableObject } from 'cloudflare:workers'
+import { Courier } from '../../src/feedback/courier.ts'
+import type { Parcel, TelemetryMessage } from '../../src/feedback/outbox.ts'
+import { sqlShelf } from './outbox-shelf.ts'
 
-/** One tenant's account. It knows, at once and for all, which of the tenant's keys may no longer spend. */
-export class Account extends DurableObject {
+interface Env {
+  readonly TELEMETRY: Queue<TelemetryMessage>
+}
+
+/**
+ * One tenant's account. It knows, at once and for all, which of the tenant's keys may no longer spend, and holds what
+ * is to be recorded until the queue has it. Every change is durable before its answer leaves.
+ */
+export class Account extends DurableObject<Env> {
   readonly #revoked: Set<string>
+  readonly #courier: Courier
+  #alarmMs = Number.POSITIVE_INFINITY
 
-  constructor(ctx: DurableObjectState, env: unknown) {
-    super(ctx, env as never)
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env)
     const { sql } = ctx.storage
     sql.exec('create table if not exists revoked_keys (key_id text primary key, revoked_at integer not null)')
     const rows = sql.exec<{ key_id: string }>('select key_id from revoked_keys')
     this.#revoked = new Set([...rows].map((row) => row.key_id))
+    this.#courier = new Courier({
+      shelf: sqlShelf(sql),
+      now: Date.now,
+      random: Math.random,
+      send: async (message) => void (await env.TELEMETRY.send(message)),
+    })
+    this.#setAlarm()
   }
 
-  /** Durable before the answer leaves. Revoking again changes nothing. */
+  /** Revoking again changes nothing. */
   revoke(keyId: string): void {
     this.ctx.storage.sql.exec(
       'insert or ignore into revoked_keys (key_id, revoked_at) values (?, ?)',
@@ -22,7 +41,37 @@ export class Account extends DurableObject {
     this.#revoked.add(keyId)
   }
 
-  maySpend(keyId: string): boolean {
+  /** @param abandoned the row that tells of the request should nothing more be heard of it */
+  maySpend(keyId: string, abandoned?: Parcel): boolean {
+    if (abandoned) this.#courier.expect(abandoned)
+    this.#setAlarm()
     return !this.#revoked.has(keyId)
+  }
+
+  /** What became of a request. @returns false when the outbox is full */
+  settle(parcel: Parcel): boolean {
+    const taken = this.#courier.settle(parcel)
+    this.#setAlarm()
+    return taken
+  }
+
+  /** @returns false when the outbox is full; then none was taken */
+  add(parcels: readonly Parcel[]): boolean {
+    const taken = this.#courier.add(parcels)
+    this.#setAlarm()
+    return taken
+  }
+
+  override async alarm(): Promise<void> {
+    this.#alarmMs = Number.POSITIVE_INFINITY
+    await this.#courier.deliver()
+    this.#setAlarm()
+  }
+
+  #setAlarm(): void {
+    const { nextMs } = this.#courier
+    if (nextMs >= this.#alarmMs) return
+    this.#alarmMs = nextMs
+    void this.ctx.storage.setAlarm(nextMs)
   }
 }

@@ -1,4 +1,5 @@
 import { Hono } from 'hono'
+import type { WaitUntil } from '../../../src/core/clock.ts'
 import { GatewayError, toGatewayError } from '../../../src/core/errors.ts'
 import { parseJson } from '../../../src/core/json.ts'
 import { answerChat, type ChatCall } from '../../../src/routing/chat.ts'
@@ -14,7 +15,10 @@ const CONTENT_TYPE = { json: 'application/json', sse: 'text/event-stream; charse
 export const chat = new Hono<AppEnv>().post('/', async (c) => {
   const { services, requestId } = c.env
   const { raw } = c.req
-  const settlement = new Settlement(requestId, services.clock.now, services.record)
+  const waitUntil: WaitUntil = (promise) => c.executionCtx.waitUntil(promise)
+  const settlement = new Settlement(requestId, services.clock.now, (event) =>
+    services.record(event, waitUntil),
+  )
   try {
     mustNotBeOurOwn(raw.headers.get('via'), services.chat.pseudonym)
     // Counted while the key is looked up; nothing in it is parsed before the caller is known.
@@ -24,6 +28,9 @@ export const chat = new Hono<AppEnv>().post('/', async (c) => {
       await reading.catch(() => {})
       throw error
     })
+    // A body that is none is a request of theirs, too.
+    settlement.tenantId = caller.tenant.id
+    settlement.keyId = caller.keyId
     const body = parseJson(await reading)
     const call: ChatCall = {
       caller,
@@ -33,16 +40,18 @@ export const chat = new Hono<AppEnv>().post('/', async (c) => {
         beastCache: raw.headers.get('x-beast-cache') ?? undefined,
       },
       signal: () => raw.signal,
-      waitUntil: (promise) => c.executionCtx.waitUntil(promise),
+      waitUntil,
       settlement,
     }
     const key = raw.headers.get('idempotency-key')
     const story = (call: ChatCall) => answerChat(services.chat, call)
     const answer = key === null ? await story(call) : await answerOnce(services.idempotency, call, key, story)
-    return toResponse(answer, requestId)
+    return toResponse(answer, settlement)
   } catch (thrown) {
     const error = toGatewayError(thrown)
     settlement.settle(outcomeOf(error.fault), error.code)
+    // Where nobody is known there is no row to rate.
+    if (settlement.tenantId !== undefined) c.env.predictionId = settlement.predictionId
     throw error
   }
 })
@@ -57,13 +66,14 @@ function mustNotBeOurOwn(via: string | null, pseudonym: string): void {
   )
 }
 
-function toResponse(answer: OnceAnswer, requestId: string): Response {
+function toResponse(answer: OnceAnswer, { requestId, predictionId }: Settlement): Response {
   const headers: Record<string, string> = {
     'content-type': CONTENT_TYPE[answer.kind],
     'cache-status': answer.cacheStatus,
     // What lies in front of us must not keep answers that belong to one key.
     'cache-control': 'private, no-store',
     'x-request-id': requestId,
+    'x-beast-prediction': predictionId,
   }
   if (answer.age !== undefined) headers.age = String(answer.age)
   if (answer.route !== undefined) headers['x-beast-route'] = answer.route

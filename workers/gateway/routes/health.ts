@@ -8,7 +8,7 @@ const alive = new Hono<AppEnv>().get('/', (c) => c.json({ status: 'ok' }))
 
 /** GET /readyz: whether requests can be answered; the stores' states are for the operator. */
 const ready = new Hono<AppEnv>().get('/', async (c) => {
-  const { readiness, counts, chat } = c.env.services
+  const { readiness, counts, chat, telemetry } = c.env.services
   const report = await readiness.report()
   const status = report.ready ? 200 : 503
   c.header('cache-control', 'no-store')
@@ -16,7 +16,7 @@ const ready = new Hono<AppEnv>().get('/', async (c) => {
   if (!(await isOperator(bearer(c.req.raw.headers), c.env.env.OPERATOR_TOKEN)))
     return c.json({ ready: report.ready }, status)
   const checked_at = new Date(report.checkedAtMs).toISOString()
-  const isolate = { requests: counts.snapshot(), tiers: chat.chain.states() }
+  const isolate = { requests: counts.snapshot(), tiers: chat.chain.states(), telemetry: telemetry.states() }
   return c.json({ ready: report.ready, stores: report.stores, checked_at, isolate }, status)
 })
 

@@ -1,0 +1,173 @@
+/** One recorded inference: a row of `ml_predictions`, column by column. */
+export interface PredictionRow {
+  /** A UUID of version 7, the same as in `x-beast-prediction`. */
+  readonly id: string
+  readonly tenant_id: string
+  readonly key_id: string | null
+  readonly request_id: string
+  readonly user_hash: string | null
+  /** ISO 8601, when the request arrived. */
+  readonly created_at: string
+  readonly route: string | null
+  readonly model: string | null
+  readonly provider: string | null
+  readonly stream: boolean
+  readonly outcome: 'success' | 'client_error' | 'error' | 'cancelled'
+  readonly error_code: string | null
+  readonly cache: 'hit' | 'miss' | 'bypass' | 'none'
+  readonly cache_tier: string | null
+  readonly cache_match: 'exact' | 'semantic' | null
+  readonly cached_prediction_id: string | null
+  readonly task: string | null
+  readonly mode: number | null
+  readonly language: string | null
+  readonly input_tokens: number | null
+  readonly output_tokens: number | null
+  readonly tokens_estimated: boolean
+  readonly cost_usd: number
+  readonly saved_usd: number
+  readonly total_ms: number
+  readonly upstream_ms: number | null
+  readonly first_byte_ms: number | null
+  readonly attempts: number
+  readonly predicted_quality: number | null
+  readonly decision: Decision | null
+  readonly features: Readonly<Record<string, boolean | number | readonly string[]>>
+  readonly prompt_hash: string | null
+  readonly answer_hash: string | null
+}
+
+/** What selection has to say of its choice, as far as a row wants it. */
+export interface Decision {
+  readonly task: string
+  readonly inputTokens: number
+  readonly codeLanguage: string | null
+  readonly candidates: readonly { readonly id: string }[]
+}
+
+/** What is known of a request when its row is made. A settled request's event is one. */
+export interface PredictionFacts {
+  readonly predictionId: string
+  readonly requestId: string
+  readonly outcome: PredictionRow['outcome']
+  readonly errorCode: string | undefined
+  readonly tenantId: string | undefined
+  readonly keyId: string | undefined
+  readonly routeId: string | undefined
+  readonly stream: boolean
+  readonly cache: PredictionRow['cache']
+  readonly replayed: boolean
+  readonly tier: string | undefined
+  /** The prediction whose answer a hit repeats, where its entry says so. */
+  readonly cachedPredictionId: string | undefined
+  readonly receivedAtMs: number
+  readonly totalMs: number
+  readonly upstreamMs: number | undefined
+  readonly usage: { readonly inputTokens: number; readonly outputTokens: number } | undefined
+  readonly attempts: readonly {
+    readonly routeId: string
+    readonly startedAtMs: number
+    readonly firstByteMs: number | undefined
+    readonly result: string
+    readonly failure: string | undefined
+  }[]
+  readonly explain: (() => Decision) | undefined
+}
+
+/** Of the column `route` and `model`. */
+const MAX_NAME = 512
+/** Postgres takes whole numbers up to here into an `integer`. */
+const MAX_TOKENS = 2_147_483_647
+const MAX_FAILURES = 8
+/** Of the column `decision`, which holds 32 kB; as many as are of any use. */
+const MAX_DECISION_BYTES = 30_000
+/** What stands around a candidate's id, at most. */
+const CANDIDATE_BYTES = 250
+
+/** @returns undefined where it is not known whose request it was: rows belong to tenants */
+export function toPredictionRow(facts: PredictionFacts): PredictionRow | undefined {
+  const { tenantId, attempts, usage, receivedAtMs } = facts
+  if (tenantId === undefined) return undefined
+  const decision = facts.explain ? storableDecision(facts.explain()) : null
+  const answered = attempts.find(({ result }) => result === 'answered')
+  const isHit = facts.cache === 'hit'
+  return {
+    id: facts.predictionId,
+    tenant_id: tenantId,
+    key_id: facts.keyId ?? null,
+    request_id: facts.requestId,
+    user_hash: null,
+    created_at: new Date(receivedAtMs).toISOString(),
+    route: storable(facts.routeId),
+    model: storable(answered?.routeId),
+    provider: storable(answered?.routeId.split(':', 1)[0], 128),
+    stream: facts.stream,
+    outcome: facts.outcome,
+    error_code: facts.errorCode ?? null,
+    cache: facts.cache,
+    cache_tier: facts.tier ?? null,
+    cache_match: isHit ? 'exact' : null,
+    cached_prediction_id: facts.cachedPredictionId ?? null,
+    task: decision?.task ?? null,
+    mode: null,
+    language: storable(decision?.codeLanguage, 64),
+    input_tokens: tokens(usage?.inputTokens),
+    output_tokens: tokens(usage?.outputTokens),
+    tokens_estimated: false,
+    cost_usd: 0,
+    saved_usd: 0,
+    total_ms: atLeastZero(facts.totalMs),
+    upstream_ms: facts.upstreamMs === undefined ? null : atLeastZero(facts.upstreamMs),
+    first_byte_ms:
+      answered?.firstByteMs === undefined
+        ? null
+        : atLeastZero(answered.startedAtMs - receivedAtMs + answered.firstByteMs),
+    attempts: attempts.length,
+    predicted_quality: null,
+    decision,
+    features: features(facts, decision),
+    prompt_hash: null,
+    answer_hash: null,
+  }
+}
+
+/**
+ * The row of a request that is about to spend, true as it stands in case nothing more is ever heard of it: its
+ * worker died. `total_ms` then tells how long it was seen alive.
+ */
+export function toAbandonedRow(facts: PredictionFacts): PredictionRow | undefined {
+  // What explains the choice costs more than all the rest, and nearly always a better row follows.
+  const row = toPredictionRow({ ...facts, explain: undefined })
+  return row && { ...row, outcome: 'error', error_code: 'abandoned' }
+}
+
+function features({ attempts, replayed }: PredictionFacts, decision: Decision | null) {
+  const failures = attempts.flatMap(({ failure }) => (failure === undefined ? [] : [failure]))
+  return {
+    ...(replayed && { replayed }),
+    ...(decision && { estimated_input_tokens: decision.inputTokens }),
+    ...(failures.length > 0 && { failures: failures.slice(0, MAX_FAILURES) }),
+  }
+}
+
+/** Names may be a caller's or a provider's own: Postgres takes neither NUL nor half a character. */
+function storable(text: string | null | undefined, maxLength = MAX_NAME): string | null {
+  if (!text) return null
+  return text.slice(0, maxLength).toWellFormed().replaceAll('\0', '\ufffd')
+}
+
+function storableDecision(decision: Decision): Decision {
+  let bytes = 0
+  const candidates: { id: string }[] = []
+  for (const candidate of decision.candidates) {
+    bytes += candidate.id.length * 3 + CANDIDATE_BYTES
+    if (bytes > MAX_DECISION_BYTES) break
+    candidates.push({ ...candidate, id: storable(candidate.id) ?? '' })
+  }
+  return { ...decision, candidates }
+}
+
+const atLeastZero = (ms: number): number => (ms >= 0 ? ms : 0)
+
+const tokens = (count: number | undefined): number | null =>
+  count !== undefined && Number.isInteger(count) && count >= 0 && count <= MAX_TOKENS ? count : null

@@ -1,0 +1,44 @@
+import type { OutboxRecord } from './outbox.ts'
+
+export const TABLES: Readonly<Record<OutboxRecord['kind'], string>> = {
+  prediction: 'ml_predictions',
+  feedback: 'quality_feedback_history',
+}
+
+/**
+ * `refused`: the rows themselves are at fault, however often they come. `unclear`: the store answered with a failure
+ * of its own, which a row may cause. `away`: it was not reached, or takes nothing from us now.
+ */
+export type Trouble = 'refused' | 'unclear' | 'away'
+
+export class StoreError extends Error {
+  override readonly name = 'StoreError'
+  readonly trouble: Trouble
+
+  constructor(trouble: Trouble, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.trouble = trouble
+  }
+}
+
+/** A record that no table takes, and why. */
+export interface DeadLetter {
+  /** A UUID: that of the record where it has one, so that arriving twice is arriving once. */
+  readonly id: string
+  readonly tenant_id: string | null
+  readonly kind: string
+  readonly record: unknown
+  readonly reason: string
+}
+
+export interface RecordStore {
+  /**
+   * All of them or none; those whose id is there already are left alone.
+   * @throws StoreError
+   */
+  insert(kind: OutboxRecord['kind'], rows: readonly object[]): Promise<void>
+  /** @throws StoreError */
+  bury(letters: readonly DeadLetter[]): Promise<void>
+  /** Whether it answers at all. */
+  isUp(): Promise<boolean>
+}

@@ -1,0 +1,120 @@
+import { utf8 } from '../core/bytes.ts'
+import type { Clock, WaitUntil } from '../core/clock.ts'
+import { type OutboxRecord, type Parcel, type TelemetryMessage, toParcel } from './outbox.ts'
+import { fullJitterMs, inMessages } from './parcels.ts'
+import { type PredictionFacts, toPredictionRow } from './prediction.ts'
+
+export interface TelemetryOptions {
+  readonly clock: Clock
+  /** Uniform in [0, 1). */
+  readonly random: () => number
+  /** Tells the tenant's account what became of an announced request. @returns false when it has no room */
+  readonly settle: (tenantId: string, parcel: Parcel) => Promise<boolean>
+  /** Resolves once the queue holds the message. */
+  readonly send: (message: TelemetryMessage) => Promise<void>
+}
+
+export interface TelemetryFacts extends PredictionFacts {
+  /** Whether the tenant's account was told of it before it was to spend. */
+  readonly announced: boolean
+}
+
+const GATHER_MS = 1_000
+const LOT = 50
+/** Records of an isolate that no queue holds yet, about 20 MB. What comes beyond is dropped, and counted. */
+const MAX_HELD = 10_000
+const TRIES = 5
+const RETRY_BASE_MS = 200
+const RETRY_CAP_MS = 3_000
+
+/**
+ * Sees every request's row on its way, behind its answer. What may have spent goes to the tenant's account, which
+ * knows of it already; the rest is gathered here for a second, and dies with the isolate if that is killed.
+ * Holds values only: each wait belongs to the request that began it.
+ */
+export class Telemetry {
+  readonly #options: TelemetryOptions
+  #waiting: OutboxRecord[] = []
+  /** With those that are being sent. */
+  #held = 0
+  #dropped = 0
+  /** When what waits is sent, if whoever promised it is still alive. */
+  #dueMs = Number.NEGATIVE_INFINITY
+
+  constructor(options: TelemetryOptions) {
+    this.#options = options
+  }
+
+  /** Never throws and never waits. Requests of nobody known leave no row. */
+  record(facts: TelemetryFacts, waitUntil: WaitUntil): void {
+    if (facts.tenantId === undefined) return
+    if (facts.announced) waitUntil(this.#settle(facts, facts.tenantId))
+    else {
+      const row = toPredictionRow(facts)
+      if (row) this.#gather({ kind: 'prediction', row }, waitUntil)
+    }
+  }
+
+  states(): { held: number; dropped: number } {
+    return { held: this.#held, dropped: this.#dropped }
+  }
+
+  async #settle(facts: TelemetryFacts, tenantId: string): Promise<void> {
+    const row = toPredictionRow(facts)
+    if (!row) return
+    const record: OutboxRecord = { kind: 'prediction', row }
+    const taken = await this.#options.settle(tenantId, toParcel(record)).catch(() => false)
+    // Should the account send its own word too, later, the table has the id already.
+    if (taken) return
+    if (this.#held >= MAX_HELD) this.#dropped += 1
+    else {
+      this.#held += 1
+      await this.#send([record])
+    }
+  }
+
+  #gather(record: OutboxRecord, waitUntil: WaitUntil): void {
+    if (this.#held >= MAX_HELD) {
+      this.#dropped += 1
+      return
+    }
+    this.#held += 1
+    this.#waiting.push(record)
+    const nowMs = this.#options.clock.now()
+    if (this.#waiting.length >= LOT) waitUntil(this.#send(this.#waiting.splice(0)))
+    // Whoever promised to send may have been ended before its time: then the next one does.
+    else if (nowMs >= this.#dueMs + GATHER_MS) waitUntil(this.#sendLater(nowMs + GATHER_MS))
+  }
+
+  #sendLater(dueMs: number): Promise<void> {
+    this.#dueMs = dueMs
+    return new Promise((resolve) => {
+      this.#options.clock.after(GATHER_MS, () => {
+        if (this.#dueMs === dueMs) this.#dueMs = Number.NEGATIVE_INFINITY
+        resolve(this.#send(this.#waiting.splice(0)))
+      })
+    })
+  }
+
+  async #send(records: readonly OutboxRecord[]): Promise<void> {
+    for (const message of inMessages(records, (record) => utf8(JSON.stringify(record)).byteLength)) {
+      if (await this.#sendMessage({ records: message })) this.#held -= message.length
+      // The next request takes them along.
+      else this.#waiting.push(...message)
+    }
+  }
+
+  async #sendMessage(message: TelemetryMessage): Promise<boolean> {
+    const { clock, random, send } = this.#options
+    for (let tried = 1; ; tried++) {
+      try {
+        await send(message)
+        return true
+      } catch {
+        if (tried === TRIES) return false
+        const waitMs = fullJitterMs(tried, RETRY_BASE_MS, RETRY_CAP_MS, random)
+        await new Promise<void>((resolve) => void clock.after(waitMs, resolve))
+      }
+    }
+  }
+}

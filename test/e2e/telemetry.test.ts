@@ -1,0 +1,76 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { chatBody } from '../support/slots.ts'
+import { chat, type Stack, startStack } from '../support/workers.ts'
+
+let stack: Stack
+let key: string
+beforeAll(async () => {
+  stack = await startStack()
+  key = await stack.key('acme', 'paid')
+})
+afterAll(() => stack?.close())
+
+interface Row {
+  readonly id: string
+  readonly outcome: string
+  readonly cache: string
+  readonly [column: string]: unknown
+}
+
+const rows = (): Promise<Row[]> => stack.supabase.sql<Row>('select * from ml_predictions order by id')
+
+/** Recording takes seconds: batches are gathered twice on their way. */
+const PATIENCE = { timeout: 25_000, interval: 200 }
+
+const ask = async (body: unknown, headers: Record<string, string> = {}) => {
+  const response = await chat(stack.url, key, body, headers)
+  const text = await response.text().catch(() => 'cut')
+  return { id: response.headers.get('x-beast-prediction') ?? '', status: response.status, text }
+}
+
+describe('every request of a known tenant', () => {
+  it('has one row, with its outcome, and its id in the answer', async () => {
+    const miss = await ask(chatBody('one'))
+    const hit = await ask(chatBody('one'))
+    const stream = await ask(chatBody('two', { stream: true, stream_options: { include_usage: true } }))
+    const streamHit = await ask(chatBody('two', { stream: true, stream_options: { include_usage: true } }))
+    const cut = await ask(chatBody('[[sim: error=cut at=700]]', { stream: true }))
+    const failed = await ask(chatBody('[[sim: status=500]]'))
+    const invalid = await ask('{')
+    const unknownModel = await ask({ ...chatBody('x'), model: 'nothing' })
+    const bypass = await ask(chatBody('one'), { 'cache-control': 'no-store' })
+    const nobody = await chat(stack.url, 'bm_live_wrong', chatBody('x'))
+    expect(nobody.headers.get('x-beast-prediction')).toBeNull()
+    await nobody.body?.cancel()
+    const sent = [miss, hit, stream, streamHit, cut, failed, invalid, unknownModel, bypass]
+    const told = async () => {
+      const found = new Map((await rows()).map((row) => [row.id, row]))
+      return sent.map(({ id }) => {
+        const row = found.get(id)
+        return row && [row.outcome, row.cache, row.error_code, row.cached_prediction_id]
+      })
+    }
+    await expect.poll(told, PATIENCE).toEqual([
+      ['success', 'miss', null, null],
+      ['success', 'hit', null, miss.id],
+      ['success', 'miss', null, null],
+      ['success', 'hit', null, stream.id],
+      ['error', 'miss', 'upstream_cut_off', null],
+      ['error', 'miss', expect.any(String), null],
+      ['client_error', 'none', 'invalid_json', null],
+      ['client_error', 'none', 'model_not_found', null],
+      ['success', 'bypass', null, null],
+    ])
+    expect(await rows()).toHaveLength(sent.length)
+    const recorded = (await rows()).find(({ id }) => id === miss.id)
+    expect(recorded).toMatchObject({
+      model: 'simulated:sim-small',
+      provider: 'simulated',
+      input_tokens: expect.any(Number),
+      output_tokens: expect.any(Number),
+      attempts: 1,
+      task: expect.any(String),
+      decision: { candidates: [expect.objectContaining({ id: 'simulated:sim-small' })] },
+    })
+  })
+})

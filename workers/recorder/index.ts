@@ -1,0 +1,47 @@
+import { createClient } from '@supabase/supabase-js'
+import { uuidv7 } from '../../src/core/ids.ts'
+import { takeIn } from '../../src/feedback/intake.ts'
+import { fullJitterMs } from '../../src/feedback/parcels.ts'
+import { SupabaseRecords } from '../../src/feedback/supabase-records.ts'
+
+interface Env {
+  readonly SUPABASE_URL: string
+  readonly SUPABASE_SECRET_KEY: string
+}
+
+const STORE_TIMEOUT_MS = 15_000
+const RETRY_BASE_MS = 1_000
+/** A hundred retries of half this long, on average, see four hours through. */
+const RETRY_CAP_MS = 5 * 60_000
+/** Then the dead-letter queue sees another two days through. */
+const DEAD_RETRY_CAP_MS = 60 * 60_000
+
+export default {
+  /** Stores what comes; see `takeIn`. */
+  async queue(batch, env) {
+    const store = new SupabaseRecords(() =>
+      createClient(env.SUPABASE_URL, env.SUPABASE_SECRET_KEY, {
+        auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
+        db: { retry: false },
+        global: {
+          fetch: (input, init) => fetch(input, { ...init, signal: AbortSignal.timeout(STORE_TIMEOUT_MS) }),
+        },
+      }),
+    )
+    const capMs = batch.queue.endsWith('-dead') ? DEAD_RETRY_CAP_MS : RETRY_CAP_MS
+    const deliveries = batch.messages.map((message) => ({
+      body: message.body,
+      attempts: message.attempts,
+      ack: () => message.ack(),
+      retry: () => {
+        const waitMs = fullJitterMs(message.attempts, RETRY_BASE_MS, capMs, Math.random)
+        message.retry({ delaySeconds: Math.ceil(waitMs / 1_000) })
+      },
+    }))
+    const { stored, buried, later } = await takeIn(store, deliveries, () => uuidv7(Date.now()))
+    if (buried > 0 || later > 0)
+      console.error(
+        JSON.stringify({ level: 'error', code: 'recorder', queue: batch.queue, stored, buried, later }),
+      )
+  },
+} satisfies ExportedHandler<Env>
