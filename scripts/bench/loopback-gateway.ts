@@ -57,10 +57,12 @@ function configuration(
     bindings: [
       '(name = "CACHE", kvNamespace = "kv")',
       '(name = "ACCOUNT", durableObjectNamespace = (className = "Account", serviceName = "state"))',
+      '(name = "TELEMETRY", queue = "queue")',
     ],
   }
   const objects = {
     mainFile: state,
+    bindings: ['(name = "TELEMETRY", queue = "queue")'],
     more: [
       'durableObjectNamespaces = [(className = "Account", uniqueKey = "account", enableSql = true)]',
       'durableObjectStorage = (localDisk = "disk")',
@@ -68,6 +70,7 @@ function configuration(
   }
   return writeConfig(config, port, main, { state: objects }, [
     `(name = "kv", external = (address = "127.0.0.1:${stores.kvPort}", http = ()))`,
+    `(name = "queue", external = (address = "127.0.0.1:${stores.queuePort}", http = ()))`,
     `(name = "disk", disk = (path = "${disk}", writable = true))`,
   ])
 }

@@ -5,11 +5,13 @@ import { redisServerPresent, startRedisServer } from '../stack/redis-server.ts'
 import { startUpstash } from '../stack/upstash.ts'
 import { startDatabase } from './database.ts'
 import { startKvService } from './kv-service.ts'
+import { startQueueService } from './queue-service.ts'
 import type { Running } from './running.ts'
 
 /** The stores that a gateway in production has, on loopback. */
 export interface Stores {
   readonly kvPort: number
+  readonly queuePort: number
   /** The gateway's variables and secrets for them. */
   readonly texts: Readonly<Record<string, string>>
   readonly operatorToken: string
@@ -30,13 +32,15 @@ export async function startStores(root: string, running: Running): Promise<Store
     return { store, upstash: await running.own(() => startUpstash({ port: 0, token, store })) }
   }
   const migrationsDir = join(root, 'supabase/migrations')
-  const [kv, { store, upstash }, database] = await Promise.all([
+  const [kv, queue, { store, upstash }, database] = await Promise.all([
     running.own(() => startKvService()),
+    running.own(startQueueService),
     startRedis(),
     running.own(() => startDatabase({ migrationsDir, secretKey, pepper })),
   ])
   return {
     kvPort: kv.port,
+    queuePort: queue.port,
     operatorToken,
     redis: store.description,
     texts: {

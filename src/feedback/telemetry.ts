@@ -1,5 +1,5 @@
 import { utf8 } from '../core/bytes.ts'
-import type { Clock, WaitUntil } from '../core/clock.ts'
+import { type Clock, type WaitUntil, withDeadline } from '../core/clock.ts'
 import { type OutboxRecord, type Parcel, type TelemetryMessage, toParcel } from './outbox.ts'
 import { fullJitterMs, inMessages } from './parcels.ts'
 import { type PredictionFacts, toPredictionRow } from './prediction.ts'
@@ -23,6 +23,9 @@ const GATHER_MS = 1_000
 const LOT = 50
 /** Records of an isolate that no queue holds yet, about 20 MB. What comes beyond is dropped, and counted. */
 const MAX_HELD = 10_000
+/** By one request, whose work is ended 30 s after its answer. */
+const MAX_SENT = 1_000
+const SEND_MS = 4_000
 const TRIES = 5
 const RETRY_BASE_MS = 200
 const RETRY_CAP_MS = 3_000
@@ -74,14 +77,12 @@ export class Telemetry {
   }
 
   #gather(record: OutboxRecord, waitUntil: WaitUntil): void {
-    if (this.#held >= MAX_HELD) {
-      this.#dropped += 1
-      return
-    }
-    this.#held += 1
-    this.#waiting.push(record)
+    if (this.#held < MAX_HELD) {
+      this.#held += 1
+      this.#waiting.push(record)
+    } else this.#dropped += 1
     const nowMs = this.#options.clock.now()
-    if (this.#waiting.length >= LOT) waitUntil(this.#send(this.#waiting.splice(0)))
+    if (this.#waiting.length >= LOT) waitUntil(this.#sendWaiting())
     // Whoever promised to send may have been ended before its time: then the next one does.
     else if (nowMs >= this.#dueMs + GATHER_MS) waitUntil(this.#sendLater(nowMs + GATHER_MS))
   }
@@ -91,16 +92,24 @@ export class Telemetry {
     return new Promise((resolve) => {
       this.#options.clock.after(GATHER_MS, () => {
         if (this.#dueMs === dueMs) this.#dueMs = Number.NEGATIVE_INFINITY
-        resolve(this.#send(this.#waiting.splice(0)))
+        resolve(this.#sendWaiting())
       })
     })
   }
 
+  #sendWaiting(): Promise<void> {
+    return this.#send(this.#waiting.splice(0, MAX_SENT))
+  }
+
   async #send(records: readonly OutboxRecord[]): Promise<void> {
-    for (const message of inMessages(records, (record) => utf8(JSON.stringify(record)).byteLength)) {
+    const messages = [...inMessages(records, (record) => utf8(JSON.stringify(record)).byteLength)]
+    for (const [index, message] of messages.entries()) {
       if (await this.#sendMessage({ records: message })) this.#held -= message.length
-      // The next request takes them along.
-      else this.#waiting.push(...message)
+      else {
+        // A later request takes them along.
+        this.#waiting.push(...messages.slice(index).flat())
+        return
+      }
     }
   }
 
@@ -108,7 +117,7 @@ export class Telemetry {
     const { clock, random, send } = this.#options
     for (let tried = 1; ; tried++) {
       try {
-        await send(message)
+        await withDeadline(clock, SEND_MS, send(message))
         return true
       } catch {
         if (tried === TRIES) return false

@@ -8,21 +8,27 @@ export type Fault =
   | { readonly kind: 'answer'; readonly status: number; readonly body: string; readonly share?: number }
   | { readonly kind: 'delay'; readonly ms: number }
   | { readonly kind: 'reset' }
+  /** Of a write: it is done, and nobody is told. */
+  | { readonly kind: 'lost-reply' }
 
 export interface FaultProxy extends Listening {
   set(fault: Fault): void
   /** Requests seen since the last `set`. */
   readonly seen: number
+  /** Whether one of them went there. */
+  hasSeen(method: string, path: string): boolean
 }
 
 /** Stands before an HTTP store and makes it fail in the way that is set. */
 export async function startFaultProxy(target: string, seed = 1): Promise<FaultProxy> {
   let fault: Fault = { kind: 'none' }
   let seen = 0
+  let lines: string[] = []
   const random = seededRandom(seed)
   const { hostname, port } = new URL(target)
   const server = await listen(0, (incoming, outgoing) => {
     seen += 1
+    lines.push(`${incoming.method} ${incoming.url}`)
     if (fault.kind === 'reset') return void incoming.socket.destroy()
     if (fault.kind === 'answer' && random() < (fault.share ?? 1)) {
       outgoing.writeHead(fault.status, {
@@ -34,6 +40,9 @@ export async function startFaultProxy(target: string, seed = 1): Promise<FaultPr
       const onward = forward(
         { hostname, port, path: incoming.url, method: incoming.method, headers: incoming.headers },
         (answer) => {
+          if (fault.kind === 'lost-reply' && incoming.method === 'POST') {
+            return void answer.resume().on('end', () => incoming.socket.destroy())
+          }
           outgoing.writeHead(answer.statusCode ?? 502, answer.headers)
           answer.pipe(outgoing)
         },
@@ -51,9 +60,11 @@ export async function startFaultProxy(target: string, seed = 1): Promise<FaultPr
     set: (next) => {
       fault = next
       seen = 0
+      lines = []
     },
     get seen() {
       return seen
     },
+    hasSeen: (method, path) => lines.some((line) => line.startsWith(`${method} `) && line.includes(path)),
   }
 }

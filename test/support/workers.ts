@@ -23,16 +23,23 @@ export interface Stack {
 export const kek = (seed: number): string =>
   Buffer.from(Array.from({ length: 32 }, (_, i) => (i * 11 + seed * 37) & 255)).toString('base64url')
 
-/** Every worker in workerd, on real stores, with the simulated provider behind them. */
-export async function startStack(vars: Record<string, string> = {}): Promise<Stack> {
+/**
+ * Every worker in workerd, on real stores, with the simulated provider behind them.
+ * @param inFrontOfSupabase gives the address that the workers get for it
+ */
+export async function startStack(
+  vars: Record<string, string> = {},
+  inFrontOfSupabase: (url: string) => Promise<string> = async (url) => url,
+): Promise<Stack> {
   const [supabase, redis, provider] = await Promise.all([
     startTestSupabase(),
     startTestRedis(),
     startSimulatedProvider(),
   ])
+  const supabaseUrl = await inFrontOfSupabase(supabase.url)
   const start = async (): Promise<Stack> => {
     const secrets = {
-      SUPABASE_URL: supabase.url,
+      SUPABASE_URL: supabaseUrl,
       SUPABASE_SECRET_KEY: supabase.secretKey,
       UPSTASH_REDIS_REST_URL: redis.url,
       UPSTASH_REDIS_REST_TOKEN: redis.token,
