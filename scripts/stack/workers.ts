@@ -61,6 +61,8 @@ export function startWorkers({ root, stateDir, port, vars, onExit }: WorkersOpti
       detached: true,
       env: {
         ...process.env,
+        // The file is read for the gateway only; the other workers take from here what their configuration names.
+        ...vars,
         WRANGLER_SEND_METRICS: 'false',
         DO_NOT_TRACK: '1',
         NO_COLOR: '1',
