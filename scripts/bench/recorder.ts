@@ -69,7 +69,7 @@ for (let round = 0; round <= ROUNDS; round++) {
   if (round > 0) rates.push(rate)
 }
 console.log(
-  `${Math.round(median(rates))} rows/s (${rates.map(Math.round).join(', ')}), in inserts of ${ROWS}`,
+  `${Math.round(median(rates))} rows/s (${rates.map(Math.round).join(', ')}), messages of ${ROWS}`,
 )
 const sql = (count: number) =>
   `insert into ml_predictions (id, tenant_id, request_id, created_at, outcome, total_ms)

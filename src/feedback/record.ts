@@ -9,8 +9,8 @@ export type Fate =
 
 const STORED: Fate = { kind: 'stored' }
 const LATER: Fate = { kind: 'later' }
-/** Rows of one insert. */
-const LOT = 50
+/** Rows of one insert: two hundred were measured to go more than twice as fast as four times fifty. */
+const LOT = 200
 
 /**
  * Stores records of both kinds, each kind in lots. A lot that fails because of what is in it is halved until those at

@@ -23,8 +23,8 @@ describe('a batch with bad rows in it', () => {
         const expected = records(count).map(({ row }) => !badIds.has(row.id))
         expect(fates.map(({ kind }) => kind === 'stored')).toEqual(expected)
         expect(stored.size).toBe(expected.filter(Boolean).length)
-        // Halving: about 2 log2(50) inserts for each bad row, not one for each row.
-        expect(state.inserts).toBeLessThanOrEqual(3 + bad.length * 13)
+        // Halving: about 2 log2(200) inserts for each bad row, not one for each row.
+        expect(state.inserts).toBeLessThanOrEqual(1 + bad.length * 16)
       }),
     )
   })
