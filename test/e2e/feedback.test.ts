@@ -3,13 +3,14 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import fc from 'fast-check'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { uuidv7 } from '../../src/core/ids.ts'
 import { predictionRow } from '../database/rows.ts'
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts'
 import { rating } from '../support/ratings.ts'
+import { chatBody } from '../support/slots.ts'
 import { ROOT, supabaseClient } from '../support/stores.ts'
-import { type Stack, startStack } from '../support/workers.ts'
+import { chat, type Stack, startStack } from '../support/workers.ts'
 
 // Ratings over HTTP, through every worker, to the tables they are meant for.
 
@@ -26,7 +27,7 @@ beforeAll(async () => {
   proxy = await startFaultProxy(stack.supabase.url)
   vars.SUPABASE_URL = proxy.url
   stack = await stack.restart()
-  acme = await stack.key('acme')
+  acme = await stack.key('acme', 'paid')
   other = await stack.key('other')
   const tenants = await stack.supabase.sql<{ id: string; name: string }>('select id, name from tenants')
   for (const { id, name } of tenants) tenantIds[name] = id
@@ -72,13 +73,15 @@ async function predict(tenant: string, id = uuidv7(Date.now())): Promise<string>
   return id
 }
 
+/** Not `expect.poll`, which knows no tests beside one another. */
+const reached = (check: () => Promise<void>) => vi.waitFor(check, { timeout: 25_000, interval: 200 })
+
 /** Waits until what was acknowledged has reached the tables. */
 const stored = (id: string, count = 1) =>
-  expect
-    .poll(() => stack.supabase.sql(`select id from quality_feedback_history where prediction_id = '${id}'`), {
-      timeout: 25_000,
-    })
-    .toHaveLength(count)
+  reached(async () => {
+    const rows = `select id from quality_feedback_history where prediction_id = '${id}'`
+    expect(await stack.supabase.sql(rows)).toHaveLength(count)
+  })
 
 // Beside one another: each waits for seconds until the recorder has gathered its batch.
 describe.concurrent('ratings', () => {
@@ -118,6 +121,21 @@ describe.concurrent('ratings', () => {
         }),
       ])
     })
+
+    it('finds the answer that a caller got, whether a model gave it or the cache', async () => {
+      for (const cached of [false, true]) {
+        const answer = await chat(stack.url, acme, chatBody('to be rated'))
+        expect(answer.headers.get('cache-status')?.includes('; hit;')).toBe(cached)
+        await answer.body?.cancel()
+        const prediction_id = answer.headers.get('x-beast-prediction') ?? ''
+        expect((await rate(acme, { prediction_id, source: 'user', rating: 5 })).status).toBe(202)
+        await reached(async () =>
+          expect(await seen(acme, `${of(prediction_id)}&status=matched`)).toMatchObject([
+            { rating: 5, revisions: 1 },
+          ]),
+        )
+      }
+    }, 60_000)
 
     it('amends the one before it, with history; the same again is no revision', async () => {
       const prediction_id = await predict('acme')
@@ -228,15 +246,10 @@ describe.concurrent('ratings', () => {
         ids.push(...body.accepted.map(({ id }: { id: string }) => id))
       }
       const list = `(${ids.map((id) => `'${id}'`).join()})`
-      await expect
-        .poll(
-          () =>
-            stack.supabase
-              .sql(`select id from quality_feedback_history where id in ${list}`)
-              .then((r) => r.length),
-          { timeout: 20_000 },
-        )
-        .toBe(new Set(ids).size)
+      await reached(async () => {
+        const rows = await stack.supabase.sql(`select id from quality_feedback_history where id in ${list}`)
+        expect(rows).toHaveLength(new Set(ids).size)
+      })
     })
   })
 
