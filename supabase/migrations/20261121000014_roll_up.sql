@@ -32,9 +32,9 @@ begin
       count(*) filter (where tokens_estimated) as estimated,
       sum(cost_usd) as cost_usd, sum(saved_usd) as saved_usd, sum(total_ms) as total_ms,
       coalesce(sum(upstream_ms), 0) as upstream_ms, coalesce(sum(first_byte_ms), 0) as first_byte_ms,
-      public.bucket_counts(array_agg(public.latency_bucket(total_ms))) as total_buckets,
-      public.bucket_counts(array_agg(public.latency_bucket(upstream_ms))) as upstream_buckets,
-      public.bucket_counts(array_agg(public.latency_bucket(first_byte_ms))) as first_byte_buckets
+      public.latency_buckets(array_agg(total_ms)) as total_buckets,
+      public.latency_buckets(array_agg(upstream_ms)) as upstream_buckets,
+      public.latency_buckets(array_agg(first_byte_ms)) as first_byte_buckets
     from (
       select due.starts_at, p.*
       from due

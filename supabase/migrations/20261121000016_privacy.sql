@@ -133,9 +133,9 @@ begin
     coalesce(model, 'none'), coalesce(provider, 'none'), outcome, cache, coalesce(cache_tier, 'none'),
     coalesce(cache_match, 'none'), 1, stream::integer, coalesce(input_tokens, 0), coalesce(output_tokens, 0),
     tokens_estimated::integer, cost_usd, saved_usd, total_ms, coalesce(upstream_ms, 0), coalesce(first_byte_ms, 0),
-    public.bucket_counts(array[public.latency_bucket(total_ms)]),
-    public.bucket_counts(array_remove(array[public.latency_bucket(upstream_ms)], null)),
-    public.bucket_counts(array_remove(array[public.latency_bucket(first_byte_ms)], null))
+    public.latency_buckets(array[total_ms]),
+    public.latency_buckets(array[upstream_ms]),
+    public.latency_buckets(array[first_byte_ms])
   from public.ml_predictions where id = any (doomed);
 
   delete from public.prediction_texts where tenant_id = erased_tenant and prediction_id = any (doomed);

@@ -30,6 +30,9 @@ const app = new Hono<AppEnv>()
   .route('/api/models', modelOverview)
   .route('/', home)
 
+/** Every method and path that is answered. */
+export const ROUTES: readonly { readonly method: string; readonly path: string }[] = app.routes
+
 app.notFound(() => {
   throw new GatewayError(
     'not_found',
