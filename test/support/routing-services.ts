@@ -6,6 +6,7 @@ import type { CacheSlot, CacheTier, TierName } from '../../src/cache/tier.ts'
 import { MemoryTier } from '../../src/cache/tiers/memory.ts'
 import type { Clock } from '../../src/core/clock.ts'
 import { Vault } from '../../src/core/vault.ts'
+import { Telemetry } from '../../src/feedback/telemetry.ts'
 import { ModelStats } from '../../src/metrics/model-stats.ts'
 import { RequestCounts } from '../../src/metrics/request-counts.ts'
 import { Catalogue } from '../../src/models/catalogue.ts'
@@ -137,6 +138,8 @@ export function routingServices(options: RoutingOptions): RoutingServices {
     counts,
     modelStats: new ModelStats(clock),
     idempotency: new IdempotencyKeys({ clock, vault, slots, store: memoryClaims(clock).store }),
+    telemetry: new Telemetry({ clock, random, settle: async () => true, send: async () => {} }),
+    outbox: { add: async () => {} },
     record: (event) => {
       counts.add(event)
       events.push(event)
