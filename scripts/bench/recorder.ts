@@ -68,9 +68,7 @@ for (let round = 0; round <= ROUNDS; round++) {
   // The first round warms.
   if (round > 0) rates.push(rate)
 }
-console.log(
-  `${Math.round(median(rates))} rows/s (${rates.map(Math.round).join(', ')}), messages of ${ROWS}`,
-)
+console.log(`${Math.round(median(rates))} rows/s (${rates.map(Math.round).join(', ')}), messages of ${ROWS}`)
 const sql = (count: number) =>
   `insert into ml_predictions (id, tenant_id, request_id, created_at, outcome, total_ms)
    select (substr(u, 1, 14) || '7' || substr(u, 16))::uuid, '${tenant?.id}', 'r', now(), 'success', 1

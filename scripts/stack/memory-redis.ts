@@ -25,6 +25,7 @@ export function startMemoryRedis(now: () => number = Date.now): RedisStore {
       if (!item) return -2
       return item.untilMs === Number.POSITIVE_INFINITY ? -1 : item.untilMs - now()
     },
+    KEYS: () => [...held.keys()].filter(live),
     FLUSHDB: () => {
       held.clear()
       return 'OK'

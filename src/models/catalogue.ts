@@ -1,12 +1,12 @@
-import type { Clock, WaitUntil } from '../core/clock.ts'
+import { type Clock, type WaitUntil, withDeadline } from '../core/clock.ts'
 import { Lru } from '../core/lru.ts'
 import type { ListedModel } from '../providers/adapter.ts'
-import { PLANS } from '../tenants/tenant.ts'
-import { toModels } from './custom-routes.ts'
+import { toModels, upstreamName } from './custom-routes.ts'
 import type { Model } from './model.ts'
-import type { Endpoint, Provider, Route } from './provider.ts'
-import type { CustomModel, ModelAlias, ProviderKey } from './registry.ts'
+import type { Provider, Route } from './provider.ts'
+import type { CustomModel, ModelAlias } from './registry.ts'
 import type { ModelSnapshot } from './registry-cache.ts'
+import { modelAt, nameable, ownSources, provided, type Source } from './sources.ts'
 
 export interface CatalogueOptions {
   readonly clock: Clock
@@ -24,8 +24,8 @@ export interface TenantModels {
   /** Those that bear the name, whole or without their provider's: some list hundreds, and each request names one. */
   named(name: string): readonly Model[]
   readonly aliases: readonly ModelAlias[]
-  /** Providers whose list could not be read so far: what is named at one of them is taken on trust. */
-  readonly unlisted: readonly Provider[]
+  /** Those whose list could not be read so far: what is named at one of them is taken on trust. */
+  readonly unlisted: readonly Source[]
   /** False while the tenant's own models could not be read: what is not here may still exist. */
   readonly isComplete: boolean
   /** Changes when somebody changes the configuration; the same in every isolate, whatever lists it has read. */
@@ -36,6 +36,10 @@ export interface TenantModels {
 const LIST_MS = 60_000
 /** How long a provider that did not answer is left alone. */
 const RETRY_MS = 5_000
+/** How long a request waits for the list of a tenant's own server that has said nothing so far. */
+const OWN_LIST_MS = 1_000
+/** Listed models that one tenant's own keys and endpoints add, in all. */
+const MAX_OWN = 3_000
 /** About what a listed model and what is made of it take, bytes; an isolate has 128 MB in all. */
 const LISTED_BYTES = 100
 const MODEL_BYTES = 500
@@ -48,97 +52,113 @@ interface Listed {
   readonly freshUntilMs: number
 }
 
-/** Models of some providers, with the lists that they were made from: as long as those stand, so do they. */
+/** Models of some sources, with the lists that they were made from: as long as those stand, so do they. */
 interface Provided {
   readonly lists: readonly Listed[]
   readonly models: readonly Model[]
   readonly byName: NameIndex
-  readonly unlisted: readonly Provider[]
+  readonly unlisted: readonly Source[]
 }
 
 interface Made {
   readonly snapshot: ModelSnapshot
-  readonly ownProviders: readonly Provider[]
+  readonly sources: readonly Source[]
   readonly operators: Provided
   readonly own: Provided
   readonly models: TenantModels
 }
 
-/** Which models there are: the operator's providers, what a tenant added, and what its own provider keys open. */
+/** Which models there are: the operator's providers, what a tenant added, and what its own keys and endpoints open. */
 export class Catalogue {
   readonly #options: CatalogueOptions
   readonly #lists = new Lru<Listed>(MAX_LISTS)
   readonly #made = new Lru<Made>(MAX_TENANTS)
+  readonly #sources: readonly Source[]
   // Made once for all tenants.
   #operators: Provided | undefined
 
   constructor(options: CatalogueOptions) {
     this.#options = options
+    this.#sources = options.providers.map(provided)
   }
 
   async of(tenantId: string, waitUntil: WaitUntil): Promise<TenantModels> {
-    const { registry, providers } = this.#options
-    const snapshot = await registry.of(tenantId, waitUntil)
+    const snapshot = await this.#options.registry.of(tenantId, waitUntil)
     const made = this.#made.get(tenantId)
     const last = made?.snapshot === snapshot ? made : undefined
     const nowMs = this.#options.clock.now()
     if (last && isFresh(last.operators, nowMs) && isFresh(last.own, nowMs)) return last.models
-    const operators = await this.#provided(providers, this.#operators, waitUntil)
+    const sources = last?.sources ?? ownSources(tenantId, snapshot)
+    const [operators, own] = await Promise.all([
+      this.#provided(this.#sources, this.#operators, waitUntil),
+      this.#provided(sources, last?.own, waitUntil),
+    ])
     this.#operators = operators
-    const ownProviders = last?.ownProviders ?? snapshot.providerKeys.map(ownProvider)
-    const own = await this.#provided(ownProviders, last?.own, waitUntil)
     const isSame = last && last.operators.models === operators.models && last.own.models === own.models
-    const models = isSame ? last.models : join(snapshot, providers, operators, own)
+    const models = isSame ? last.models : join(snapshot, this.#sources, operators, sources, own)
     const bytes = (own.models.length + snapshot.models.length + 1) * MODEL_BYTES
-    this.#made.set(tenantId, { snapshot, ownProviders, operators, own, models }, bytes, '')
+    this.#made.set(tenantId, { snapshot, sources, operators, own, models }, bytes, '')
     return models
   }
 
   async #provided(
-    providers: readonly Provider[],
+    sources: readonly Source[],
     last: Provided | undefined,
     waitUntil: WaitUntil,
   ): Promise<Provided> {
-    const lists: Listed[] = []
-    for (const provider of providers)
-      lists.push(this.#known(provider, waitUntil) ?? (await this.#read(provider)))
+    const lists = await Promise.all(
+      sources.map((source) => this.#known(source, waitUntil) ?? this.#wait(source, waitUntil)),
+    )
     if (last && lists.every(({ models }, index) => models === last.lists[index]?.models))
       return { ...last, lists }
-    const models = providers.flatMap((provider, index) =>
-      (lists[index]?.models ?? []).map((listed) => toModel(provider, listed)),
-    )
-    const unlisted = providers.filter((_, index) => lists[index]?.models === undefined)
+    const all = sources.flatMap((source, index) => modelsOf(source, lists[index]?.models ?? []))
+    const models = all.filter(({ ownerId }, index) => ownerId === undefined || index < MAX_OWN)
+    const unlisted = sources.filter((_, index) => lists[index]?.models === undefined)
     return { lists, models, byName: indexed(models), unlisted }
   }
 
-  /** What is known of a provider's list, as far as it need not be waited for. */
-  #known(provider: Provider, waitUntil: WaitUntil): Listed | undefined {
-    const list = this.#lists.get(idOf(provider))
+  /** What is known of a list, as far as it need not be waited for. */
+  #known(source: Source, waitUntil: WaitUntil): Listed | undefined {
+    const list = this.#lists.get(idOf(source))
     if (!list) return undefined
     const nowMs = this.#options.clock.now()
     if (nowMs < list.freshUntilMs) return list
-    // Nothing to serve from meanwhile, so the request waits.
-    if (!list.models || nowMs >= list.freshUntilMs + LIST_MS) return undefined
-    waitUntil(this.#read(provider))
+    // Nothing to serve from meanwhile, so the request waits; not again and again for what a tenant alone relies on.
+    const isOwn = source.provider.ownerId !== undefined
+    if (list.models ? nowMs >= list.freshUntilMs + LIST_MS : !isOwn) return undefined
+    waitUntil(this.#read(source))
     // Whoever comes next need not read it too.
-    return this.#hold(provider, { models: list.models, freshUntilMs: nowMs + RETRY_MS })
+    return this.#hold(source, { models: list.models, freshUntilMs: nowMs + RETRY_MS })
   }
 
-  async #read(provider: Provider): Promise<Listed> {
+  /** A tenant's own server does not hold up its requests for long; what it says late is there for the next ones. */
+  #wait(source: Source, waitUntil: WaitUntil): Promise<Listed> {
+    const { clock } = this.#options
+    const reading = this.#read(source)
+    if (source.provider.ownerId === undefined) return reading
+    waitUntil(reading)
+    return withDeadline(clock, OWN_LIST_MS, reading).catch(() => {
+      const { models } = this.#lists.get(idOf(source)) ?? {}
+      return this.#hold(source, { models, freshUntilMs: clock.now() + RETRY_MS })
+    })
+  }
+
+  async #read(source: Source): Promise<Listed> {
     const { clock, list } = this.#options
+    const { provider } = source
     try {
-      const models = provider.models?.map((id) => ({ id })) ?? (await list(provider))
+      const models = provider.models?.map((id) => ({ id })) ?? nameable(source, await list(provider))
       const freshForMs = provider.models ? Number.POSITIVE_INFINITY : LIST_MS
-      return this.#hold(provider, { models, freshUntilMs: clock.now() + freshForMs })
+      return this.#hold(source, { models, freshUntilMs: clock.now() + freshForMs })
     } catch {
       // The last good list serves while the provider is silent; its models may still answer.
-      const { models } = this.#lists.get(idOf(provider)) ?? {}
-      return this.#hold(provider, { models, freshUntilMs: clock.now() + RETRY_MS })
+      const { models } = this.#lists.get(idOf(source)) ?? {}
+      return this.#hold(source, { models, freshUntilMs: clock.now() + RETRY_MS })
     }
   }
 
-  #hold(provider: Provider, list: Listed): Listed {
-    this.#lists.set(idOf(provider), list, ((list.models?.length ?? 0) + 1) * LISTED_BYTES, '')
+  #hold(source: Source, list: Listed): Listed {
+    this.#lists.set(idOf(source), list, ((list.models?.length ?? 0) + 1) * LISTED_BYTES, '')
     return list
   }
 }
@@ -146,32 +166,43 @@ export class Catalogue {
 const isFresh = ({ lists }: Provided, nowMs: number): boolean =>
   lists.every(({ freshUntilMs }) => nowMs < freshUntilMs)
 
-/** A route to a model that nobody has listed. */
-export function trustedModel(provider: Provider, model: string): Model {
-  return toModel(provider, { id: model })
-}
-
 function join(
   snapshot: ModelSnapshot,
-  providers: readonly Provider[],
+  configured: readonly Source[],
   operators: Provided,
+  sources: readonly Source[],
   own: Provided,
 ): TenantModels {
   const upstreamOf = (name: string | undefined): Route | undefined =>
     (name === undefined ? operators.models[0] : operators.byName.get(name)?.[0])?.route
-  const custom = toModels(snapshot, upstreamOf)
+  const endpointsOnly = new Set(
+    sources.flatMap(({ row }, index) => (isEndpointOnly(row, own.lists[index]) ? [row] : [])),
+  )
+  const custom = toModels(snapshot, upstreamOf, (row) => endpointsOnly.has(row))
   const mine = [...custom, ...own.models]
   const byName = indexed(mine)
-  const configured = providers.map(({ name, revision }) => `${name}@${revision}`)
+  const providers = configured.map(({ provider: { name, revision } }) => `${name}@${revision}`)
   return {
     models: [...mine, ...operators.models],
     named: (name) => [...(byName.get(name) ?? []), ...(operators.byName.get(name) ?? [])],
     aliases: snapshot.aliases,
     unlisted: [...operators.unlisted, ...own.unlisted],
     isComplete: snapshot.known,
-    revision: [...configured, ...snapshot.providerKeys.map(rowOf), ...snapshot.models.map(rowOf)].join(' '),
+    revision: [...providers, ...snapshot.providerKeys.map(rowOf), ...snapshot.models.map(rowOf)].join(' '),
   }
 }
+
+/** What a source lists; of an endpoint, all but the model that its row is already. */
+const modelsOf = (source: Source, list: readonly ListedModel[]): Model[] =>
+  list
+    .filter(({ id }) => !source.row || id !== upstreamName(source.row))
+    .map((listed) => modelAt(source, listed))
+
+/** As a model, what its own server does not know would only fail. */
+const isEndpointOnly = (row: CustomModel | undefined, list: Listed | undefined): row is CustomModel =>
+  row !== undefined &&
+  row.config.model === undefined &&
+  list?.models?.some(({ id }) => id === row.modelId) === false
 
 type NameIndex = ReadonlyMap<string, readonly Model[]>
 
@@ -191,37 +222,5 @@ function indexed(models: readonly Model[]): NameIndex {
 
 const rowOf = ({ id, revision }: Pick<CustomModel, 'id' | 'revision'>): string => `${id}.${revision}`
 
-function toModel(provider: Provider, { id, contextTokens }: ListedModel): Model {
-  const { name, revision, plans, ownerId } = provider
-  return {
-    route: { id: `${name}:${id}`, revision, provider, model: id },
-    kind: 'provider',
-    ownerId,
-    isPublic: false,
-    isActive: true,
-    plans,
-    capabilities: { contextTokens },
-  }
-}
-
-function ownProvider({ id, tenantId, provider, baseUrl, format, key, revision }: ProviderKey): Provider {
-  const endpoint: Endpoint = {
-    id: `own:${id}`,
-    baseUrl,
-    host: new URL(baseUrl).host,
-    credential: { sealed: key, place: { table: 'provider_keys', rowId: id, tenantId } },
-    weight: 1,
-    isForeign: true,
-  }
-  return {
-    name: provider,
-    format,
-    endpoints: [endpoint],
-    plans: PLANS,
-    revision: `${id}.${revision}`,
-    ownerId: tenantId,
-  }
-}
-
 /** A changed key may open other models. */
-const idOf = ({ endpoints: [{ id }], revision }: Provider): string => `${id} ${revision}`
+const idOf = ({ provider: { endpoints, revision } }: Source): string => `${endpoints[0].id} ${revision}`

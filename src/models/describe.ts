@@ -34,6 +34,7 @@ export const describePublic = ({ modelId, modelName, isActive, config }: CustomM
     tools: config.tools,
     vision: config.vision,
     json: config.json,
+    suits: config.suits,
   },
 })
 

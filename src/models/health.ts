@@ -120,6 +120,12 @@ export class HealthBook {
     return Math.max(0, ...this.#of(target).map(({ closedUntilMs }) => closedUntilMs))
   }
 
+  /** How long until the first of those opens that said so themselves; undefined where none did. */
+  opensInMs(targets: readonly Target[], nowMs: number): number | undefined {
+    const waits = targets.map((target) => this.closedUntilMs(target) - nowMs).filter((waitMs) => waitMs > 0)
+    return waits.length === 0 ? undefined : Math.min(...waits)
+  }
+
   /** What is remembered of it: nothing of what has never failed. */
   #of({ marks }: Target): Record[] {
     const { provider, key, model } = marks

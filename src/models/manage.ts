@@ -1,11 +1,13 @@
 import { GatewayError } from '../core/errors.ts'
 import { type ListedModel, WIRE_FORMATS, type WireFormat } from '../providers/adapter.ts'
 import type { AddressPolicy } from '../providers/address-policy.ts'
+import { upstreamName } from './custom-routes.ts'
 import { keyHintOf } from './describe.ts'
 import type { KeyBox } from './key-box.ts'
 import { discover, type ProbeReport, type ProbeServices, type ProbeTarget, probe } from './probe.ts'
 import {
   type CustomModel,
+  MAX_DISCOVERING,
   MAX_MODELS,
   type ModelChange,
   type ModelConfig,
@@ -50,9 +52,10 @@ export async function createModel(
     ? baseUrlOf(services.policy, request.endpoint_url, 'endpoint_url')
     : undefined
   if (!endpointUrl && !actor.isOperator) throw endpointMissing()
-  const own = (await services.store.load(tenantId)).models.filter((model) => model.tenantId === tenantId)
+  const own = (await services.store.load(tenantId)).models.filter(isOf(tenantId))
   if (own.some((model) => model.modelId === modelId)) throw taken(modelId)
   if (own.length >= MAX_MODELS) throw tooMany()
+  if (request.config?.discover) mayDiscover(own)
   const provider = request.provider ?? (endpointUrl ? 'openai-compatible' : 'operator')
   const format = request.wire_format ?? formatOf(provider)
   const discovered =
@@ -90,6 +93,8 @@ export async function changeModel(
   if (!seen) throw noSuchModel()
   mayAsk(actor, request, seen)
   if (request.revision !== undefined && request.revision !== seen.revision) throw changedMeanwhile()
+  if (request.config?.discover && !seen.config.discover)
+    mayDiscover((await services.store.load(seen.tenantId)).models.filter(isOf(seen.tenantId)))
   const change: { -readonly [Field in keyof ModelChange]: ModelChange[Field] } = {}
   if (request.model_name !== undefined) change.modelName = request.model_name
   if (request.provider !== undefined) change.provider = request.provider
@@ -120,16 +125,21 @@ export async function testModel(
 ): Promise<{ report: ProbeReport; discovered: readonly ListedModel[] | undefined }> {
   const model = await services.store.find(actor.tenantId, modelId)
   if (!model) throw noSuchModel()
-  const { id: rowId, tenantId, endpointUrl, format, key, config } = model
+  const { id: rowId, tenantId, endpointUrl, format, key } = model
   if (endpointUrl === undefined) throw noEndpoint(modelId)
   services.policy.check(endpointUrl, 'endpoint_url')
   const apiKey = key && (await services.keys.open({ table: TABLE, rowId, tenantId }, key))
   const target: ProbeTarget = { endpointUrl, format, apiKey }
-  const [report, discovered] = await Promise.all([
-    probe(services, target, config.model ?? modelId),
-    discover(services, target),
-  ])
-  return { report, discovered }
+  const discovered = await discover(services, target)
+  return { report: await probe(services, target, probed(model, discovered)), discovered }
+}
+
+/** Where a row only stands for its endpoint, any model there says whether it answers. */
+function probed(model: CustomModel, discovered: readonly ListedModel[] = []): string {
+  const name = upstreamName(model)
+  const { discover: all, model: chosen } = model.config
+  const isThere = !all || chosen !== undefined || discovered.some(({ id }) => id === name)
+  return isThere ? name : (discovered[0]?.id ?? name)
 }
 
 /**
@@ -172,6 +182,21 @@ function mayAsk(actor: Actor, request: ChangeRequest, seen: CustomModel | undefi
     'conflict',
     'This model is public: what others rely on cannot be changed by its tenant alone.',
     'Ask whoever runs this gateway to make the change, or to unpublish the model first.',
+  )
+}
+
+const isOf =
+  (tenantId: string) =>
+  (model: CustomModel): boolean =>
+    model.tenantId === tenantId
+
+function mayDiscover(own: readonly CustomModel[]): void {
+  if (own.filter(({ config }) => config.discover).length < MAX_DISCOVERING) return
+  throw new GatewayError(
+    'conflict',
+    `There are ${MAX_DISCOVERING} endpoints already that offer all their models.`,
+    'Add the models one by one, or set "config.discover" to false at one of the others.',
+    { param: 'config.discover' },
   )
 }
 

@@ -4,6 +4,7 @@ import { GatewayError } from '../core/errors.ts'
 import type { JsonObject } from '../core/json.ts'
 import type { Adapter, ListedModel, WireFormat } from '../providers/adapter.ts'
 import type { Fetch } from '../providers/fetch.ts'
+import { withoutKey } from '../providers/list-models.ts'
 
 export interface ProbeServices {
   readonly clock: Clock
@@ -48,10 +49,8 @@ export async function discover(
     const init = { method: 'GET', headers: credentials(adapter, target) }
     const { status, text } = await call(services, target, listPath, init, LIST_MS, MAX_LIST_BYTES)
     if (status < 200 || status > 299) return undefined
-    return adapter
-      .models(text)
-      ?.filter(({ id }) => LISTED_NAME.test(id))
-      .slice(0, MAX_LISTED)
+    const named = adapter.models(text)?.filter(({ id }) => LISTED_NAME.test(id))
+    return named && withoutKey(named, target.apiKey).slice(0, MAX_LISTED)
   } catch {
     return undefined
   }

@@ -43,7 +43,13 @@ interface Held {
   /** No earlier than this is the store asked again. */
   readonly retryAtMs: number
   readonly bytes: number
+  /** How many changes had been made here when it was asked for. */
+  readonly asOf: number
 }
+
+/** Stands in `loadedAtMs` where the rows were changed here since. */
+const CHANGED = 0
+const OUTDATED = { loadedAtMs: CHANGED, retryAtMs: 0 }
 
 /**
  * Each tenant's models in isolate memory. What cannot be loaded, or is not as it must be, changes nothing: the last
@@ -52,6 +58,10 @@ interface Held {
 export class RegistryCache {
   readonly #options: RegistryCacheOptions
   readonly #held = new Lru<Held>({ maxEntries: MAX_TENANTS, maxBytes: MAX_BYTES, ownerShare: 1 })
+  /** Made through this isolate. */
+  #changes = 0
+  /** What is older than this change is of no use to anybody. */
+  #lastForAll = 0
 
   constructor(options: RegistryCacheOptions) {
     this.#options = options
@@ -60,41 +70,59 @@ export class RegistryCache {
   /** Never rejects. */
   async of(tenantId: string, waitUntil: WaitUntil): Promise<ModelSnapshot> {
     const now = this.#options.clock.now()
-    const held = this.#held.get(tenantId)
+    const held = this.#lookUp(tenantId)
     if (held && (now < held.loadedAtMs + FRESH_MS || now < held.retryAtMs)) return held.snapshot
-    if (!held) return this.#load(tenantId, undefined, LOAD_DEADLINE_MS)
+    if (!held) return this.#load(tenantId, undefined)
     // Whoever else comes meanwhile gets what there is.
-    this.#hold(tenantId, { ...held, retryAtMs: now + RETRY_MS })
-    if (!held.snapshot.known) return this.#load(tenantId, held, LOAD_DEADLINE_MS)
-    if (now >= held.loadedAtMs + FRESH_MS + GRACE_MS) return this.#load(tenantId, held, RELOAD_DEADLINE_MS)
-    waitUntil(this.#load(tenantId, held, LOAD_DEADLINE_MS))
-    return held.snapshot
+    this.#hold(tenantId, { ...held, retryAtMs: now + RETRY_MS, asOf: this.#changes })
+    const loading = this.#load(tenantId, held)
+    if (!held.snapshot.known || held.loadedAtMs === CHANGED) return loading
+    // Whatever becomes of this request: a store that is only slow must not leave the next one with what is old, too.
+    waitUntil(loading)
+    if (now < held.loadedAtMs + FRESH_MS + GRACE_MS) return held.snapshot
+    return withDeadline(this.#options.clock, RELOAD_DEADLINE_MS, loading).catch(() => held.snapshot)
   }
 
-  /** The tenant's rows were changed here: the next request looks at them anew. */
+  /** The tenant's rows were changed here: its next request looks at them anew. */
   expire(tenantId: string): void {
+    this.#changes += 1
     const held = this.#held.get(tenantId)
-    if (held) this.#hold(tenantId, { ...held, loadedAtMs: 0, retryAtMs: 0 })
+    if (held) this.#hold(tenantId, { ...held, ...OUTDATED })
   }
 
-  async #load(tenantId: string, last: Held | undefined, deadlineMs: number): Promise<ModelSnapshot> {
+  /** What was changed here may matter to every tenant. */
+  expireAll(): void {
+    this.#changes += 1
+    this.#lastForAll = this.#changes
+  }
+
+  #lookUp(tenantId: string): Held | undefined {
+    const held = this.#held.get(tenantId)
+    return held && held.asOf < this.#lastForAll ? { ...held, ...OUTDATED } : held
+  }
+
+  async #load(tenantId: string, last: Held | undefined): Promise<ModelSnapshot> {
     const { clock, store, report } = this.#options
+    const asOf = this.#changes
     try {
-      const loaded = await withDeadline(clock, deadlineMs, store.load(tenantId))
+      const loaded = await withDeadline(clock, LOAD_DEADLINE_MS, store.load(tenantId))
       for (const row of loaded.bad) report({ kind: 'bad_row', row })
       const snapshot = withLastGood(tenantId, loaded, last?.snapshot)
       const bytes = JSON.stringify(snapshot).length
       const problem = refusal(snapshot, bytes)
       if (problem === undefined) {
-        this.#hold(tenantId, { snapshot, loadedAtMs: clock.now(), retryAtMs: 0, bytes })
+        // What was read while something was changed may be from before the change.
+        const loadedAtMs = asOf === this.#changes ? clock.now() : CHANGED
+        this.#hold(tenantId, { snapshot, loadedAtMs, retryAtMs: 0, bytes, asOf: this.#changes })
         return snapshot
       }
       report({ kind: 'refused', tenantId, cause: problem })
     } catch (error) {
       report({ kind: 'load_failed', tenantId, cause: error instanceof Error ? error.name : 'unknown' })
     }
-    const { snapshot, loadedAtMs, bytes } = last ?? { snapshot: NOTHING, loadedAtMs: 0, bytes: 1 }
-    this.#hold(tenantId, { snapshot, loadedAtMs, bytes, retryAtMs: clock.now() + RETRY_MS })
+    const { snapshot, loadedAtMs, bytes } = last ?? { snapshot: NOTHING, loadedAtMs: CHANGED, bytes: 1 }
+    const retryAtMs = clock.now() + RETRY_MS
+    this.#hold(tenantId, { snapshot, loadedAtMs, bytes, retryAtMs, asOf: this.#changes })
     return snapshot
   }
 

@@ -8,6 +8,8 @@ export const SYSTEM_TENANT_ID = '00000000-0000-4000-a000-000000000000'
 export const MAX_MODELS = 100
 export const MAX_ALIASES = 100
 export const MAX_PROVIDER_KEYS = 20
+/** Endpoints that offer all they list: each is asked for its list once a minute. */
+export const MAX_DISCOVERING = 5
 
 /** What a model's owner says of it, named as in the API. What is not said is unknown. */
 export interface ModelConfig {
@@ -15,10 +17,14 @@ export interface ModelConfig {
   readonly model?: string | undefined
   /** Where there is no endpoint: `{provider}:{model}` of the operator's; null = the first there is. */
   readonly upstream?: string | null | undefined
+  /** Whether everything that the endpoint lists is offered, as `custom:{modelId}/{name}`. */
+  readonly discover?: boolean | undefined
   readonly context_tokens?: number | undefined
   readonly tools?: boolean | undefined
   readonly vision?: boolean | undefined
   readonly json?: boolean | undefined
+  /** Tasks and programming languages that it is good at. */
+  readonly suits?: readonly string[] | undefined
   readonly input_usd_per_mtok?: number | undefined
   readonly output_usd_per_mtok?: number | undefined
 }

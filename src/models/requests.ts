@@ -88,10 +88,13 @@ const TIPS: Readonly<Record<string, string>> = {
   endpoint_url: 'Send the base URL, for example https://llm.example.com/v1.',
   base_url: 'Send the base URL, for example https://llm.example.com/v1.',
   api_key: 'Send the key as the provider gave it: printable characters, no line break at its end.',
+  'config.suits':
+    'Send at most 16 names of tasks (code_generation, chat, refactoring, testing, documentation) or languages (python, cpp).',
   user_id: 'Send 1 to 128 printable characters without spaces.',
   kind: 'Use "weighted" to spread requests over the targets, "fallback" to try them in their order.',
   targets: 'Send 1 to 16 targets, for example [{"model":"custom:mine","weight":3},{"model":"openai:gpt-5"}].',
 }
 
 const tipFor = (param: string): string =>
-  TIPS[param] ?? `Correct "${param}" or leave it out; docs/models.md lists the fields.`
+  TIPS[param.replace(/\[\d+\]$/, '')] ??
+  `Correct "${param}" or leave it out; docs/models.md lists the fields.`

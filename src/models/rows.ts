@@ -13,15 +13,19 @@ const slug = z.string().check(z.regex(SLUG))
 const word = z.string().check(z.regex(MODEL_WORD))
 const price = z.optional(z.number().check(z.gte(0), z.lte(MAX_USD)))
 const flag = z.optional(z.boolean())
+/** A task or a programming language, as selection names them. */
+const suit = z.string().check(z.regex(/^[a-z][a-z0-9_+#.-]{0,31}$/))
 
 /** The fields of `config` that mean something. */
 export const CONFIG_FIELDS = {
   model: z.optional(word),
   upstream: z.nullish(word),
+  discover: flag,
   context_tokens: z.optional(z.int().check(z.gte(1), z.lte(MAX_TOKENS))),
   tools: flag,
   vision: flag,
   json: flag,
+  suits: z.optional(z.array(suit).check(z.maxLength(16))),
   input_usd_per_mtok: price,
   output_usd_per_mtok: price,
 }

@@ -21,6 +21,7 @@ export type FailureKind =
   | 'bad_answer'
   | 'bad_stream'
   | 'redirected'
+  | 'forbidden_address'
   | 'unsupported'
 
 interface FailureClass {
@@ -53,6 +54,14 @@ export const FAILURES: Readonly<Record<FailureKind, FailureClass>> = {
     mayBeBilled: false,
     says: 'cannot be sent this request',
     tip: 'Leave the field named in "param" out, or choose another model.',
+  },
+  forbidden_address: {
+    code: 'upstream_unreachable',
+    blames: 'provider',
+    next: 'other',
+    mayBeBilled: false,
+    says: 'lies at an address that this gateway does not call',
+    tip: 'Choose another model; whoever added this one learns at POST /api/models/custom/{id}/test what is wrong.',
   },
   connection_refused: {
     code: 'upstream_unreachable',
@@ -104,7 +113,8 @@ export const FAILURES: Readonly<Record<FailureKind, FailureClass>> = {
   },
   forbidden: {
     code: 'upstream_refused_access',
-    blames: 'key',
+    // The key may be well for other models: who asks for one outside it must not close it for everybody.
+    blames: 'model',
     next: 'other',
     mayBeBilled: false,
     says: "does not let this gateway's key use the model",

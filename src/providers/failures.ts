@@ -99,11 +99,13 @@ export function statusFailure(status: number, hint: RefusalHint): FailureKind {
   }
 }
 
+/** No limit runs for longer than a day: a longer time is a mistake that would close a model for good. */
+const MAX_RETRY_AFTER_MS = 86_400_000
+
 /** `Retry-After` in either of its forms, milliseconds from now. */
 export function retryAfterMs(headers: Headers, nowMs: number): number | undefined {
   const header = headers.get('retry-after')
   if (header === null) return undefined
-  if (/^\d{1,6}(\.\d{1,3})?$/.test(header)) return Number(header) * 1_000
-  const at = Date.parse(header)
-  return Number.isNaN(at) ? undefined : Math.max(0, at - nowMs)
+  const waitMs = /^\d+(\.\d+)?$/.test(header) ? Number(header) * 1_000 : Date.parse(header) - nowMs
+  return Number.isNaN(waitMs) ? undefined : Math.min(Math.max(0, waitMs), MAX_RETRY_AFTER_MS)
 }

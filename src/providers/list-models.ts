@@ -40,5 +40,11 @@ export async function listModels(
   }
   const models = adapter.models(decoder.decode(await readBounded(response.body, MAX_LIST_BYTES)))
   if (!models) throw new Error('the list of models has an unknown form')
-  return models
+  return withoutKey(models, key)
 }
+
+/** A server that names its models after the key it is given would have it shown wherever models are listed. */
+export const withoutKey = (
+  models: readonly ListedModel[],
+  key: string | undefined,
+): readonly ListedModel[] => (key ? models.filter(({ id }) => !id.includes(key)) : models)

@@ -1,5 +1,6 @@
 import type { CacheEntry } from '../cache/entry.ts'
 import type { WaitUntil, Watch } from '../core/clock.ts'
+import { GatewayError } from '../core/errors.ts'
 import type { Target } from '../models/provider.ts'
 import type { Verdict } from '../providers/completion.ts'
 import type { AttemptLimits, Opening } from './attempt.ts'
@@ -69,8 +70,15 @@ export async function askModels(services: AskServices, call: ModelCall): Promise
     watch.stop()
     over.resolve()
     if (left.aborted) settlement.settle('cancelled')
-    throw cause
+    throw settlement.mayBeBilled ? notToRepeat(cause) : cause
   }
+}
+
+/** The last failure may be harmless: where one before it may have been charged for, a client must not repeat either. */
+function notToRepeat(cause: unknown): unknown {
+  if (!(cause instanceof GatewayError) || !cause.mayRetry) return cause
+  const { code, message, tip, param, retryAfterSeconds, context } = cause
+  return new GatewayError(code, message, tip, { param, retryAfterSeconds, context, mayRetry: false, cause })
 }
 
 function stream(

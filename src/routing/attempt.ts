@@ -79,7 +79,7 @@ const ERROR_BODY_MS = 2_000
 /**
  * Makes one call and waits until its answer has begun: a plain one is whole and judged then, a stream has said
  * something. Until here nothing was passed on, so that another model can still answer in its place.
- * @throws UpstreamError, or GatewayError `unsupported_by_model`, `key_unreadable`, `address_refused`
+ * @throws UpstreamError, or GatewayError `unsupported_by_model`, `key_unreadable`
  */
 export async function begin(services: AttemptServices, attempt: Attempt): Promise<Begun> {
   const { target, request, watch } = attempt
@@ -150,7 +150,7 @@ async function send(
   upstream: UpstreamRequest,
 ): Promise<Response> {
   const { credential, baseUrl, isForeign } = target.endpoint
-  if (isForeign) services.checkAddress(baseUrl)
+  if (isForeign) judgeAddress(services, target)
   const key = typeof credential === 'object' ? await services.openKey(credential) : credential
   try {
     return await services.fetch(baseUrl + upstream.path, {
@@ -164,6 +164,15 @@ async function send(
     })
   } catch (cause) {
     throw failure(target, connectionFailure(cause), { cause })
+  }
+}
+
+/** The verdict itself names the address, which is not every caller's to know. */
+function judgeAddress(services: AttemptServices, target: Target): void {
+  try {
+    services.checkAddress(target.endpoint.baseUrl)
+  } catch (cause) {
+    throw failure(target, 'forbidden_address', { cause })
   }
 }
 

@@ -51,6 +51,7 @@ const MAX_WAIT_MS = 5_000
  */
 export async function firstAnswer(services: AttemptsServices, call: AttemptsCall): Promise<Answering> {
   const { clock, health, retries } = services
+  if (call.left.aborted) throw callerLeft()
   const nowMs = clock.now()
   const healthy = call.targets.filter((target) => health.available(target, nowMs))
   // Where nothing is well, an attempt is worth more than an error, unless the provider asked to be left alone.
@@ -58,7 +59,6 @@ export async function firstAnswer(services: AttemptsServices, call: AttemptsCall
   const open = isLastResort ? call.targets.filter((target) => !health.isClosed(target, nowMs)) : healthy
   const mayAsk = (target: Target): boolean =>
     isLastResort ? !health.isClosed(target, clock.now()) : health.admit(target, clock.now())
-  const isAlone = open.length === 1
   retries.earn()
   let failed: GatewayError | undefined
   let attempts = 0
@@ -84,7 +84,7 @@ export async function firstAnswer(services: AttemptsServices, call: AttemptsCall
     for (let repeats = 0; attempts < MAX_ATTEMPTS && mayAsk(target); repeats++) {
       attempts += 1
       try {
-        return await start(services, call, target, isAlone).answering
+        return await start(services, call, target).answering
       } catch (cause) {
         const turnedAway = keepTrying(cause)
         if (index < open.length - 1 || nextOf(turnedAway) !== 'same' || repeats >= MAX_REPEATS) break
@@ -110,17 +110,17 @@ function start(
   services: AttemptsServices,
   call: AttemptsCall,
   target: Target,
-  isAlone: boolean,
   watch: Watch = call.watch,
 ): Running {
   const { clock, health } = services
   const { request, left, settlement } = call
   const note = settlement.attempt(target)
-  // Where no other target can follow, what nobody waits for any more ends with the request itself.
-  const line = isAlone ? undefined : new AbortController()
-  const hangUp = () => line?.abort()
-  if (line) left.addEventListener('abort', hangUp, { once: true })
-  const attempt = { target, request, requestId: settlement.requestId, watch, signal: line?.signal ?? left }
+  // A signal of our own, also where no other target can follow: handed the caller's own, workerd's fetch was seen
+  // to go on after the caller had left.
+  const line = new AbortController()
+  const hangUp = () => line.abort()
+  left.addEventListener('abort', hangUp, { once: true })
+  const attempt = { target, request, requestId: settlement.requestId, watch, signal: line.signal }
   const answering = begin(services, attempt).then(
     (begun) => {
       note.begun()
@@ -155,7 +155,7 @@ async function hedged(
   const { clock, health, retries } = services
   // Their waits overlap, so each has a watch of its own.
   const watches = [new Watch(clock), new Watch(clock)] as const
-  const one = start(services, call, first, false, watches[0])
+  const one = start(services, call, first, watches[0])
   const over = one.answering.then(
     () => true,
     () => true,
@@ -163,7 +163,7 @@ async function hedged(
   try {
     const isOver = await Promise.race([over, pause(clock, afterMs)])
     if (isOver || !health.admit(second, clock.now()) || !retries.take()) return await one.answering
-    const other = start(services, call, second, false, watches[1])
+    const other = start(services, call, second, watches[1])
     const winner = await Promise.any([one.answering, other.answering])
     ;(winner.note === one.note ? other : one).abandon()
     return winner
@@ -187,13 +187,21 @@ function waitBefore(repeats: number, failed: GatewayError, random: () => number)
 const pause = (clock: Clock, ms: number): Promise<undefined> =>
   new Promise((resolve) => clock.after(ms, () => resolve(undefined)))
 
+/** Nobody reads it; that nothing was asked is what matters. */
+const callerLeft = () =>
+  new GatewayError(
+    'request_cut_off',
+    'The caller left before a model was asked.',
+    'Send the request again, and wait for its answer.',
+  )
+
 /** Every target asked to be left alone. */
 function unavailable({ clock, health }: AttemptsServices, targets: readonly Target[]): GatewayError {
-  const opensMs = Math.min(...targets.map((target) => health.closedUntilMs(target))) - clock.now()
+  const opensInMs = health.opensInMs(targets, clock.now()) ?? 1_000
   return new GatewayError(
     'model_unavailable',
     'Every provider that could answer has asked to be left alone for a while.',
     'Try again after the time given in Retry-After, or choose another model.',
-    { retryAfterSeconds: Math.max(1, Math.ceil(opensMs / 1_000)) },
+    { retryAfterSeconds: Math.ceil(opensInMs / 1_000) },
   )
 }

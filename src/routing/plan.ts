@@ -2,11 +2,11 @@ import type { CacheRoute } from '../cache/slot.ts'
 import type { WaitUntil } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
 import type { Catalogue, TenantModels } from '../models/catalogue.ts'
-import { trustedModel } from '../models/catalogue.ts'
 import type { HealthBook } from '../models/health.ts'
 import type { Model } from '../models/model.ts'
 import type { Target } from '../models/provider.ts'
 import type { ModelAlias } from '../models/registry.ts'
+import { modelAt } from '../models/sources.ts'
 import { type RouteRecord, routeHeader, routeRecord } from '../selection/explain.ts'
 import { readNeeds } from '../selection/needs.ts'
 import { noModel } from '../selection/no-model.ts'
@@ -105,13 +105,18 @@ export function choose(services: PlanServices, tenant: Tenant, wish: Wish, reque
   const chosen = decisions.flatMap((decision) =>
     decision.chosen.map((candidate) => ({ decision, candidate })),
   )
-  if (chosen.length === 0) throw noModel(merged(decisions), wish.name, needs)
-  const targets = chosen.flatMap(({ candidate }) => targetsOf(candidate.model.route, random))
+  if (chosen.length === 0) {
+    const targets = wish.sets.flatMap(({ models }) => models.flatMap(({ route }) => targetsOf(route)))
+    throw noModel(merged(decisions), wish.name, needs, health.opensInMs(targets, nowMs))
+  }
+  const targets = eachOnce(chosen.flatMap(({ candidate }) => targetsOf(candidate.model.route, random)))
   const [first] = wish.sets
   return {
     targets,
     standsFor: ({ route }) =>
-      first?.named ? first.models.some((model) => model.route === route) : route === targets[0]?.route,
+      first?.named
+        ? first.models.some((model) => model.route === route)
+        : route === targets[0]?.route && !decisions.some(missesBetter),
     request: leavesItToUs(request.model) ? withTaskDefaults(request, needs.task) : request,
     routeHeader: (index) => {
       const answered = chosen.find(({ candidate }) => candidate.model.route === targets[index]?.route)
@@ -121,15 +126,25 @@ export function choose(services: PlanServices, tenant: Tenant, wish: Wish, reque
   }
 }
 
+/** Whether a better one is left out only because it fails at the moment. Models of one rank are as good as one another. */
+function missesBetter({ chosen: [best], considered }: Decision): boolean {
+  return considered.some(({ excluded, rank }) => excluded === 'unhealthy' && best && rank < best.rank)
+}
+
+/** An alias may lead to one model twice; where that failed, it may have charged already. */
+function eachOnce(targets: readonly Target[]): readonly Target[] {
+  if (targets.length === 1) return targets
+  const known = new Set<string>()
+  return targets.filter(({ marks }) => known.size < known.add(marks.model).size)
+}
+
 function setOf(name: string, known: TenantModels, tenant: Tenant): WishedSet {
   const models = name === AUTO ? known.models : known.named(name)
   const wanted = wantedModels(name, models, tenant.id)
   if (wanted.models.length > 0 || name === AUTO) return wanted
-  // A provider that has not said yet what it has may well have this one.
-  const provider = known.unlisted.find((each) => name.startsWith(`${each.name}:`))
-  return provider
-    ? { ...wanted, models: [trustedModel(provider, name.slice(provider.name.length + 1))] }
-    : wanted
+  // Whoever has not said yet what it has may well have this one.
+  const source = known.unlisted.find(({ prefix }) => name.startsWith(prefix))
+  return source ? { ...wanted, models: [modelAt(source, { id: name.slice(source.prefix.length) })] } : wanted
 }
 
 function requestedOf(
@@ -164,7 +179,8 @@ const merged = (decisions: readonly Decision[]): Decision =>
       }
 
 function notFound(name: string, known: TenantModels): GatewayError {
-  if (!known.isComplete || known.unlisted.length > 0) {
+  // By a bare name none but a provider can have it.
+  if (!known.isComplete || known.unlisted.some(({ kind }) => kind === 'provider')) {
     return new GatewayError(
       'store_unavailable',
       `Whether there is a model "${name.slice(0, 100)}" could not be looked up just now.`,

@@ -4,7 +4,7 @@ import type { Decision } from './select.ts'
 import type { Candidate, Reason } from './strategy.ts'
 
 /** About as long as a breaker stays open. */
-const RETRY_AFTER_SECONDS = 5
+const RETRY_AFTER_MS = 5_000
 
 /**
  * What stands in the way, in the order in which it is told: first what ends by itself, then what the caller can
@@ -23,8 +23,14 @@ const TOLD: readonly Reason[] = [
 /**
  * Why none of the models can be used. Says nothing of models that are not the caller's.
  * @param name the request's `model`, as it came
+ * @param opensInMs when the first of them may be asked again, where they said so themselves
  */
-export function noModel(decision: Decision, name: string, needs: Needs): GatewayError {
+export function noModel(
+  decision: Decision,
+  name: string,
+  needs: Needs,
+  opensInMs: number | undefined = RETRY_AFTER_MS,
+): GatewayError {
   const reasons = new Set(decision.considered.map(({ excluded }) => excluded))
   const reason = TOLD.find((known) => reasons.has(known))
   const named = name !== 'auto'
@@ -35,7 +41,7 @@ export function noModel(decision: Decision, name: string, needs: Needs): Gateway
         'model_unavailable',
         `${what} fails at the moment.`,
         named ? 'Try again in some seconds, or ask for "auto".' : 'Try again in some seconds.',
-        { param: 'model', retryAfterSeconds: RETRY_AFTER_SECONDS },
+        { param: 'model', retryAfterSeconds: Math.ceil(opensInMs / 1_000) },
       )
     case 'inactive':
       return new GatewayError(

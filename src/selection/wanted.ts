@@ -1,5 +1,5 @@
 import type { Model } from '../models/model.ts'
-import { NOT_YOURS, OWN_CUSTOM, PUBLIC_CUSTOM, standing } from './standing.ts'
+import { NOT_YOURS, standing } from './standing.ts'
 
 /** What a request's `model` means. */
 export interface Wanted {
@@ -43,10 +43,10 @@ function closest(models: readonly Model[], tenantId: string): readonly Model[] {
   const provided: Model[] = []
   for (const model of models) {
     // The plan changes nothing here: a name outside it is found, and then refused with the reason.
-    const held = standing(model, tenantId, 'free')
-    if (held === OWN_CUSTOM) own.push(model)
-    else if (held === PUBLIC_CUSTOM) published.push(model)
-    else if (held !== NOT_YOURS) provided.push(model)
+    if (standing(model, tenantId, 'free') === NOT_YOURS) continue
+    if (model.kind !== 'custom') provided.push(model)
+    else if (model.ownerId === tenantId) own.push(model)
+    else published.push(model)
   }
   return [own, published, provided].find((group) => group.length > 0) ?? []
 }

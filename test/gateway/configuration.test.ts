@@ -63,4 +63,30 @@ describe('providers', () => {
     ])
     expect(configuredProviders(env({ OPENAI_API_KEY: 'a' }))[0]?.plans).toEqual(['paid'])
   })
+
+  it.each(['OPENAI', 'ANTHROPIC', 'GEMINI'])("lie where %s_BASE_URL says, else at the vendor's", (name) => {
+    const key = { [`${name}_API_KEY`]: 'k' }
+    const [usual] = configuredProviders(env(key))
+    const [moved] = configuredProviders(env({ ...key, [`${name}_BASE_URL`]: 'https://proxy.example.com/x/' }))
+    expect(usual?.endpoints[0].baseUrl).toMatch(/^https:\/\/\S+\/v1(beta)?$/)
+    expect(moved?.endpoints[0]).toMatchObject({
+      baseUrl: 'https://proxy.example.com/x',
+      host: 'proxy.example.com',
+    })
+    // What one server answered is not served in the name of the other.
+    expect(moved?.revision).not.toBe(usual?.revision)
+    expect(configuredProviders(env({ [`${name}_BASE_URL`]: 'https://proxy.example.com/x' }))).toEqual([])
+  })
+
+  it.each([
+    'proxy',
+    'ftp://proxy.example.com',
+    'https://u:hunter2@proxy.example.com',
+    'https://p.com/?k=hunter2',
+  ])('are not looked for at %s, which the error does not repeat', (address) => {
+    const vars = { OPENAI_API_KEY: 'k', OPENAI_BASE_URL: address }
+    const expected = { code: 'misconfigured', message: expect.stringContaining('OPENAI_BASE_URL') }
+    expect(() => configuredProviders(env(vars))).toThrow(expect.objectContaining(expected))
+    expect(() => configuredProviders(env(vars))).not.toThrow(/hunter2/)
+  })
 })

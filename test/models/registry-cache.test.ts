@@ -61,6 +61,42 @@ describe("an isolate's registry", () => {
     expect(await names()).toEqual(['one'])
   })
 
+  it("looks anew for every tenant after the operator's change, each once", async () => {
+    const { state, cache, names } = setUp(good)
+    for (const tenant of [TENANT_A, TENANT_B]) await names(tenant)
+    state.answer = async () => loaded([customModel('three')])
+    cache.expireAll()
+    for (const tenant of [TENANT_A, TENANT_B, TENANT_A, TENANT_B])
+      expect(await names(tenant)).toEqual(['three'])
+    expect(state.loads).toBe(4)
+  })
+
+  it('does not believe what was on its way when something changed', async () => {
+    const { state, cache, names } = setUp(good)
+    const slow = Promise.withResolvers<LoadedRegistry>()
+    state.answer = () => slow.promise
+    const early = names()
+    cache.expire(TENANT_A)
+    state.answer = async () => loaded([customModel('three')])
+    slow.resolve(await good())
+    expect(await early).toEqual(['one', 'two'])
+    expect(await names()).toEqual(['three'])
+  })
+
+  it('leaves nobody with what is old because the store is slow: the next request has it', async () => {
+    const { clock, state, names, settle } = setUp(good)
+    await names()
+    state.answer = () =>
+      new Promise((resolve) => clock.after(500, () => resolve(loaded([customModel('three')]))))
+    await clock.advance(600_000)
+    const waiting = names()
+    await clock.advance(400)
+    expect(await waiting).toEqual(['one', 'two'])
+    await clock.advance(100)
+    await settle()
+    expect(await names()).toEqual(['three'])
+  })
+
   it('keeps the last good through an outage of any length, asking no more than every 5 s', async () => {
     const { clock, state, names, settle, troubles } = setUp(good)
     await names()

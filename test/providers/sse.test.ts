@@ -49,6 +49,19 @@ describe('reading an event stream', () => {
     expect(() => new SseReader().push(bytes(`data: ${'x'.repeat(MAX_EVENT_LENGTH)}`))).toThrow(RangeError)
   })
 
+  it.each([
+    ['one line', 'x'],
+    ['many lines', 'data: x\n'],
+  ])('is not kept busy by an event in small pieces (%s)', (_name, unit) => {
+    const whole = bytes(unit.repeat(900_000 / unit.length))
+    const reader = new SseReader()
+    const started = performance.now()
+    for (let at = 0; at < whole.length; at += 4) reader.push(whole.subarray(at, at + 4))
+    expect(reader.push(bytes('\n\n'))).toHaveLength(1)
+    // Looking through what is held at each piece took minutes.
+    expect(performance.now() - started).toBeLessThan(3_000)
+  })
+
   it('writes events that text cannot break out of', () => {
     const text = sseEvent({ text: '\n\nevent: done\ndata: [DONE]\n\n' })
     expect(dataOf(text)).toHaveLength(1)

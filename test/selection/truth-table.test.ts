@@ -90,9 +90,11 @@ const OWNERS: Readonly<Record<string, string>> = {
   provider_on_own_key: 'me',
   foreign_custom: 'them',
   public_custom_of_another: 'them',
+  public_custom_for_paid: 'them',
   provider_on_foreign_key: 'them',
 }
 const PLANS: Readonly<Record<string, readonly Plan[]>> = {
+  public_custom_for_paid: ['paid'],
   provider_for_paid: ['paid'],
   provider_for_all: ['free', 'paid'],
   // It must not matter what stands there for what is on somebody's own key.
@@ -109,6 +111,7 @@ function toModel({ ownership, id, active, has, usdPerMTok }: Row): Model {
   return model(id, {
     ownerId: OWNERS[ownership],
     isPublic: ownership.startsWith('public'),
+    isOnPlan: ownership === 'public_custom_for_paid',
     plans: PLANS[ownership] ?? [],
     isActive: active,
     capabilities,

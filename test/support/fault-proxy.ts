@@ -1,6 +1,6 @@
 import { request as forward } from 'node:http'
 import { seededRandom } from '../../scripts/seeded-random.ts'
-import { type Listening, listen } from '../../scripts/stack/http.ts'
+import { type Listening, listen, readText } from '../../scripts/stack/http.ts'
 
 /** What happens to a request on its way. */
 export type Fault =
@@ -10,6 +10,8 @@ export type Fault =
   | { readonly kind: 'reset' }
   /** Of a write: it is done, and nobody is told. */
   | { readonly kind: 'lost-reply' }
+  /** The store's own answer, as a whole, made into another. */
+  | { readonly kind: 'rewrite'; readonly rewrite: (body: string, path: string) => string }
 
 export interface FaultProxy extends Listening {
   set(fault: Fault): void
@@ -39,9 +41,14 @@ export async function startFaultProxy(target: string, seed = 1): Promise<FaultPr
     const pass = () => {
       const onward = forward(
         { hostname, port, path: incoming.url, method: incoming.method, headers: incoming.headers },
-        (answer) => {
+        async (answer) => {
           if (fault.kind === 'lost-reply' && incoming.method === 'POST') {
             return void answer.resume().on('end', () => incoming.socket.destroy())
+          }
+          if (fault.kind === 'rewrite') {
+            const { 'content-length': _, 'transfer-encoding': __, ...headers } = answer.headers
+            outgoing.writeHead(answer.statusCode ?? 502, headers)
+            return void outgoing.end(fault.rewrite(await readText(answer), incoming.url ?? ''))
           }
           outgoing.writeHead(answer.statusCode ?? 502, answer.headers)
           answer.pipe(outgoing)

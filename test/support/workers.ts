@@ -52,6 +52,7 @@ export async function startStack(
       // What stands in a developer's own .dev.vars must not reach a test.
       OPENAI_API_KEY: '',
       ANTHROPIC_API_KEY: '',
+      GEMINI_API_KEY: '',
       OLLAMA_BASE_URL: '',
       ...vars,
     }

@@ -32,6 +32,9 @@ const app = new Hono<AppEnv>()
   .route('/api/feedback', feedback)
   .route('/', home)
 
+/** Every method and path that is answered. */
+export const ROUTES: readonly { readonly method: string; readonly path: string }[] = app.routes
+
 app.notFound(() => {
   throw new GatewayError(
     'not_found',

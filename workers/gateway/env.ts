@@ -32,6 +32,10 @@ export interface Env {
   readonly OPENAI_API_KEY?: string
   readonly ANTHROPIC_API_KEY?: string
   readonly GEMINI_API_KEY?: string
+  /** Where each of them lies when it is not the vendor's own address: a proxy that all traffic goes through. */
+  readonly OPENAI_BASE_URL?: string
+  readonly ANTHROPIC_BASE_URL?: string
+  readonly GEMINI_BASE_URL?: string
   readonly OLLAMA_BASE_URL?: string
   /** What is offered of Workers AI, comma-separated. */
   readonly WORKERS_AI_MODELS?: string

@@ -5,8 +5,8 @@ import { fullJitterMs } from '../../src/feedback/parcels.ts'
 import { SupabaseRecords } from '../../src/feedback/supabase-records.ts'
 
 interface Env {
-  readonly SUPABASE_URL: string
-  readonly SUPABASE_SECRET_KEY: string
+  readonly SUPABASE_URL?: string
+  readonly SUPABASE_SECRET_KEY?: string
 }
 
 const STORE_TIMEOUT_MS = 15_000
@@ -19,8 +19,12 @@ const DEAD_RETRY_CAP_MS = 60 * 60_000
 export default {
   /** Stores what comes; see `takeIn`. */
   async queue(batch, env) {
+    // Thrown, so that the whole batch comes again, and the log says why.
+    const { SUPABASE_URL: url, SUPABASE_SECRET_KEY: key } = env
+    if (!url || !key)
+      throw new Error('The recorder is not configured: set its secrets SUPABASE_URL and SUPABASE_SECRET_KEY.')
     const store = new SupabaseRecords(() =>
-      createClient(env.SUPABASE_URL, env.SUPABASE_SECRET_KEY, {
+      createClient(url, key, {
         auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
         db: { retry: false },
         global: {

@@ -2,9 +2,14 @@ import { isObject, type JsonObject, type JsonValue } from '../../core/json.ts'
 import type { RefusalHint, RefusalKind } from '../adapter.ts'
 import { parse, textOf } from './read.ts'
 
-/** What may be repeated of a provider's error: short, and without room for a key, an address or prose. */
-const HARMLESS_CODE = /^(?:[a-zA-Z][a-zA-Z0-9_]{0,63}|[0-9]{3,6})$/
-const HARMLESS_PARAM = /^[a-z][a-z0-9_.[\]]{0,63}$/
+/**
+ * What may be repeated of a provider's error: written as words are, in snake_case, CAPITALS or CamelCase, or a short
+ * number. Some put the key that they refuse there: keys mix letters with digits, or capitals with small ones.
+ */
+const HARMLESS_CODE =
+  /^(?:[a-z]+(?:_[a-z]+){0,9}|[A-Z]+(?:_[A-Z]+){0,9}|[A-Z]?[a-z]+(?:[A-Z][a-z]+){0,9}|[0-9]{3,6})$/
+const HARMLESS_PARAM = /^[a-z_]{1,32}(?:\.[a-z_]{1,32}|\.\d{1,4}|\[\d{1,4}\]){0,8}$/
+const MAX_CODE = 64
 
 /** Wordings that many servers share, most of all those that speak OpenAI's format without its codes. */
 const WORDINGS: readonly (readonly [RefusalKind, RegExp])[] = [
@@ -51,7 +56,8 @@ export function readRefusal(
   const { message, codes, param } = find(body)
   const words = codes.flatMap((code) => {
     const word = typeof code === 'number' ? String(code) : textOf(code)
-    return HARMLESS_CODE.test(word) ? [word] : []
+    const isHarmless = word.length <= MAX_CODE && (Object.hasOwn(kinds, word) || HARMLESS_CODE.test(word))
+    return isHarmless ? [word] : []
   })
   const telling = words.find((word) => Object.hasOwn(kinds, word))
   return {

@@ -58,7 +58,9 @@ export const chat = new Hono<AppEnv>().post('/', async (c) => {
 
 /** An endpoint that leads back here would ask itself for ever. */
 function mustNotBeOurOwn(via: string | null, pseudonym: string): void {
-  if (!via?.includes(pseudonym)) return
+  // Each member is a protocol, then a name: that of another gateway may well begin like ours.
+  const names = via?.split(',').map((member) => member.trim().split(/\s+/)[1])
+  if (!names?.includes(pseudonym)) return
   throw new GatewayError(
     'loop_detected',
     'This request has been here before: the address of a model leads back to this gateway.',

@@ -1,6 +1,7 @@
 import { Hono } from 'hono'
 import { describeListed, describeOwn, describePublic } from '../../../src/models/describe.ts'
-import { changeModel, createModel, noSuchModel, testModel } from '../../../src/models/manage.ts'
+import { type Actor, changeModel, createModel, noSuchModel, testModel } from '../../../src/models/manage.ts'
+import type { RegistryCache } from '../../../src/models/registry-cache.ts'
 import { readChange, readCreation } from '../../../src/models/requests.ts'
 import { SLUG } from '../../../src/models/rows.ts'
 import type { AppEnv } from '../context.ts'
@@ -25,7 +26,7 @@ export const customModels = new Hono<AppEnv>()
     const request = readCreation(await readSmallJson(c.req.raw))
     const { models, registry } = c.env.services
     const { model, discovered } = await stored(createModel(models, actor, request))
-    registry.expire(actor.tenantId)
+    expire(registry, actor)
     return c.json({ ...describeOwn(model), discovered: describeListed(discovered) }, 201)
   })
   .get('/:id', async (c) => {
@@ -44,15 +45,15 @@ export const customModels = new Hono<AppEnv>()
     const request = readChange(await readSmallJson(c.req.raw))
     const { models, registry } = c.env.services
     const changed = await stored(changeModel(models, actor, modelId, request))
-    registry.expire(actor.tenantId)
+    expire(registry, actor)
     return c.json(describeOwn(changed))
   })
   .delete('/:id', async (c) => {
-    const { tenantId } = await actorOf(c)
+    const actor = await actorOf(c)
     const modelId = modelIdOf(c.req.param('id'))
     const { models, registry } = c.env.services
-    if (!(await stored(models.store.remove(tenantId, modelId)))) throw noSuchModel()
-    registry.expire(tenantId)
+    if (!(await stored(models.store.remove(actor.tenantId, modelId)))) throw noSuchModel()
+    expire(registry, actor)
     return c.json({ model_id: modelId, deleted: true })
   })
   .post('/:id/test', async (c) => {
@@ -61,6 +62,10 @@ export const customModels = new Hono<AppEnv>()
     const { report, discovered } = await stored(testModel(models, actor, modelIdOf(c.req.param('id'))))
     return c.json({ ...report, discovered: describeListed(discovered) })
   })
+
+/** The operator's changes may be of public models. A tenant cannot make every other one's be read anew. */
+const expire = (registry: RegistryCache, { tenantId, isOperator }: Actor): void =>
+  isOperator ? registry.expireAll() : registry.expire(tenantId)
 
 /** `custom:{id}`, as models are called, or the bare id. @throws GatewayError `not_found` */
 function modelIdOf(text: string): string {

@@ -1,0 +1,228 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { ROUTES } from '../../workers/gateway/app.ts'
+import { ALIASES, type Answer, type Api, apiAt, codeOf, MODELS, PROVIDER_KEYS } from '../support/api.ts'
+import { chatBody } from '../support/slots.ts'
+import { OPERATOR_TOKEN } from '../support/stores.ts'
+import { type Stack, startStack } from '../support/workers.ts'
+
+// Who may do what: every route of the administration and of models, for everybody who might try.
+
+let stack: Stack
+let api: Api
+let acme: string
+let other: string
+let expired: string
+let keyId: string
+
+beforeAll(async () => {
+  stack = await startStack()
+  api = apiAt(stack.url)
+  acme = await stack.key('acme', 'free')
+  other = await stack.key('other', 'free')
+  expired = (await stack.admin.create('acme', 'free', 1e-9)).key
+  keyId = (await stack.admin.create('acme', 'free')).id
+  for (const id of ['mine', 'hidden']) await api(acme, 'POST', MODELS, model(id))
+  await api(acme, 'PUT', `${ALIASES}/mine`, ALIAS)
+  await api(acme, 'PUT', `${PROVIDER_KEYS}/mine`, providerKey())
+})
+afterAll(() => stack?.close())
+
+const model = (model_id: string) => ({
+  model_id,
+  endpoint_url: stack.provider.url,
+  config: { model: 'sim-small' },
+})
+const ALIAS = { kind: 'fallback', targets: [{ model: 'custom:mine' }] }
+const providerKey = () => ({ api_key: 'sk-0123456789', base_url: stack.provider.url })
+
+interface Row {
+  readonly method: string
+  /** As the router has it. */
+  readonly route: string
+  /** What is asked for of acme's. */
+  readonly path: () => string
+  readonly body?: () => object
+  /** What the tenant itself gets, and the operator on its behalf; undefined for routes of the operator alone. */
+  readonly own?: number
+  /** What the tenant next door gets: nothing of acme's. */
+  readonly foreign?: number
+  readonly operator: number
+}
+
+const at = (path: string) => () => path
+/** What takes something away comes last, and is done by the operator only after everybody else has tried. */
+const TABLE: readonly Row[] = [
+  { method: 'GET', route: '/api/admin/keys', path: at('/api/admin/keys?tenant=acme'), operator: 200 },
+  {
+    method: 'POST',
+    route: '/api/admin/keys',
+    path: at('/api/admin/keys'),
+    body: () => ({ tenant: 'acme' }),
+    operator: 201,
+  },
+  {
+    method: 'POST',
+    route: '/api/admin/rotate-keys',
+    path: at('/api/admin/rotate-keys'),
+    body: () => ({}),
+    operator: 200,
+  },
+  {
+    method: 'DELETE',
+    route: '/api/admin/keys/:id',
+    path: () => `/api/admin/keys/${keyId}`,
+    operator: 200,
+  },
+  { method: 'GET', route: MODELS, path: at(MODELS), own: 200, foreign: 200, operator: 200 },
+  {
+    method: 'POST',
+    route: MODELS,
+    path: at(MODELS),
+    body: () => model(`made-${made++}`),
+    own: 201,
+    foreign: 201,
+    operator: 201,
+  },
+  {
+    method: 'GET',
+    route: `${MODELS}/:id`,
+    path: at(`${MODELS}/mine`),
+    own: 200,
+    foreign: 404,
+    operator: 200,
+  },
+  {
+    method: 'PATCH',
+    route: `${MODELS}/:id`,
+    path: at(`${MODELS}/mine`),
+    body: () => ({ is_active: true }),
+    own: 200,
+    foreign: 404,
+    operator: 200,
+  },
+  {
+    method: 'POST',
+    route: `${MODELS}/:id/test`,
+    path: at(`${MODELS}/mine/test`),
+    own: 200,
+    foreign: 404,
+    operator: 200,
+  },
+  { method: 'GET', route: ALIASES, path: at(ALIASES), own: 200, foreign: 200, operator: 200 },
+  {
+    method: 'PUT',
+    route: `${ALIASES}/:name`,
+    path: at(`${ALIASES}/put`),
+    body: () => ALIAS,
+    own: 200,
+    foreign: 200,
+    operator: 200,
+  },
+  { method: 'GET', route: PROVIDER_KEYS, path: at(PROVIDER_KEYS), own: 200, foreign: 200, operator: 200 },
+  {
+    method: 'PUT',
+    route: `${PROVIDER_KEYS}/:provider`,
+    path: at(`${PROVIDER_KEYS}/put`),
+    body: () => providerKey(),
+    own: 200,
+    foreign: 200,
+    operator: 200,
+  },
+  ...[`${MODELS}/:id`, `${ALIASES}/:name`, `${PROVIDER_KEYS}/:provider`].map((route) => ({
+    method: 'DELETE',
+    route,
+    path: at(route.replace(/:\w+$/, 'mine')),
+    own: 404,
+    foreign: 404,
+    operator: 200,
+  })),
+]
+let made = 0
+
+/** Routes of callers know virtual keys only, and act for nobody but the key's tenant. */
+const CALLERS = [
+  { method: 'POST', route: '/v1/chat/completions', path: '/v1/chat/completions', foreign: 404 },
+  { method: 'GET', route: '/v1/models', path: '/v1/models', foreign: 200 },
+  { method: 'GET', route: '/v1/models/:id{.+}', path: '/v1/models/custom:hidden', foreign: 404 },
+  { method: 'GET', route: '/api/models', path: '/api/models', foreign: 200 },
+  { method: 'GET', route: '/api/models/:id{.+}', path: '/api/models/custom:hidden', foreign: 404 },
+]
+
+const ofTenant = (path: string, tenant: string) => `${path}${path.includes('?') ? '&' : '?'}tenant=${tenant}`
+const send = ({ method, path, body }: Row, key: string | undefined, tenant?: string): Promise<Answer> =>
+  api(key, method, tenant ? ofTenant(path(), tenant) : path(), body?.())
+/** All that acme has, as it reads it itself. */
+const acmes = async () =>
+  Promise.all([MODELS, ALIASES, PROVIDER_KEYS].map(async (path) => (await api(acme, 'GET', path)).body))
+
+describe.each(TABLE)('$method $route', (row) => {
+  it('is closed to nobody’s key, a wrong one, and one that has ended', async () => {
+    expect((await send(row, undefined)).status).toBe(401)
+    const wrong = [
+      'x',
+      'Bearer',
+      'bm_live_',
+      OPERATOR_TOKEN.slice(1),
+      `${OPERATOR_TOKEN}o`,
+      acme.slice(0, -1),
+      expired,
+    ]
+    for (const key of wrong) {
+      const answer = await send(row, key, 'acme')
+      expect(codeOf(answer), key.slice(0, 12)).toEqual([401, 'invalid_api_key'])
+      expect(answer.headers.get('www-authenticate')).toBe('Bearer')
+      expect(answer.body.error.tip).not.toBe('')
+    }
+  })
+
+  it('gives the tenant next door nothing of ours, and takes nothing from us', async () => {
+    const before = await acmes()
+    const answer = await send(row, other)
+    expect(answer.status).toBe(row.foreign ?? 401)
+    expect(answer.text).not.toMatch(/acme|"mine"|hidden|custom:mine"[^}]*owned/)
+    // Nor under our name.
+    expect((await send(row, other, 'acme')).status).toBe(row.foreign ? 400 : 401)
+    expect(await acmes()).toEqual(before)
+  })
+
+  it('is open to whom it is for', async () => {
+    if (row.own === undefined) expect(codeOf(await send(row, acme))).toEqual([401, 'invalid_api_key'])
+    else {
+      expect(codeOf(await send(row, OPERATOR_TOKEN))).toEqual([400, 'invalid_request'])
+      expect((await send(row, OPERATOR_TOKEN, 'nobody')).status).toBe(404)
+      if (row.own !== 404) expect((await send(row, acme)).status).toBe(row.own)
+    }
+    expect((await send(row, OPERATOR_TOKEN, row.own === undefined ? undefined : 'acme')).status).toBe(
+      row.operator,
+    )
+    if (row.own === 404) expect((await send(row, acme)).status).toBe(404)
+  })
+})
+
+describe('the table', () => {
+  it('knows every route of the administration, of models, and of callers', () => {
+    const known = new Set([...TABLE, ...CALLERS].map(({ method, route }) => `${method} ${route}`))
+    const there = ROUTES.filter(({ path, method }) => /^\/(api|v1)\//.test(path) && method !== 'ALL')
+    const missing = there.map(({ method, path }) => `${method} ${path}`).filter((route) => !known.has(route))
+    expect(missing, 'routes that nobody tried to break into').toEqual([])
+    expect(there.length).toBeGreaterThanOrEqual(TABLE.length)
+  })
+})
+
+describe.each(CALLERS)('$method $route', ({ method, path, foreign }) => {
+  it('is closed to nobody’s key, the operator’s token, and keys that have ended', async () => {
+    for (const key of [undefined, OPERATOR_TOKEN, expired])
+      for (const where of [path, ofTenant(path, 'acme')])
+        expect((await api(key, method, where, method === 'POST' ? {} : undefined)).status).toBe(401)
+  })
+
+  it('tells the tenant next door nothing of ours', async () => {
+    const body = method === 'POST' ? chatBody('x', { model: 'custom:hidden' }) : undefined
+    for (const where of [path, ofTenant(path, 'acme')]) {
+      const answer = await api(other, method, where, body)
+      expect(answer.status).toBe(foreign)
+      expect(answer.text).not.toContain('hidden')
+    }
+    expect((await api(acme, method, path, body)).status).toBe(200)
+  })
+})
