@@ -120,7 +120,6 @@ function standIns(env: BenchEnv): Services & Administration {
     counts,
     modelStats,
     telemetry,
-    outbox: { add: async () => {} },
     record: (event, waitUntil) => {
       counts.add(event)
       modelStats.add(event)

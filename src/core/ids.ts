@@ -15,6 +15,17 @@ export function uuidv7(nowMs: number, random: Uint8Array = randomBytes(10)): str
   return `${time.slice(0, 8)}-${time.slice(8)}-${version}${h(1)}-${variant}${h(3)}-${h(4)}${h(5)}${h(6)}${h(7)}${h(8)}${h(9)}`
 }
 
+/**
+ * A UUID of version 8 (RFC 9562): one that is made of something, so that the same gives the same.
+ * @param digest at least 16 bytes
+ */
+export function uuidv8(digest: Uint8Array): string {
+  const h = (i: number): string => hex[digest[i] ?? 0] as string
+  const version = hex[0x80 | ((digest[6] ?? 0) & 0x0f)]
+  const variant = hex[0x80 | ((digest[8] ?? 0) & 0x3f)]
+  return `${h(0)}${h(1)}${h(2)}${h(3)}-${h(4)}${h(5)}-${version}${h(7)}-${variant}${h(9)}-${h(10)}${h(11)}${h(12)}${h(13)}${h(14)}${h(15)}`
+}
+
 const REQUEST_ID = /^[\w.:-]{1,128}$/
 
 /** The caller's own `x-request-id` where it is harmless in logs and headers, otherwise a new one. */

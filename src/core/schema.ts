@@ -1,5 +1,5 @@
 import * as z from 'zod/mini'
-import { GatewayError } from './errors.ts'
+import { type ErrorCode, GatewayError } from './errors.ts'
 
 // No code from strings: Workers forbid it, and trying costs start-up time.
 z.config({ jitless: true })
@@ -8,14 +8,19 @@ z.config({ jitless: true })
  * Judges a parsed body against a schema.
  * @param tipFor the next step for the field at fault; '' is the body itself
  * @returns what the schema makes of it
- * @throws GatewayError `invalid_request`, with the path of the first field at fault
+ * @throws GatewayError of that code, with the path of the first field at fault
  */
-export function judge<T>(schema: z.ZodMiniType<T>, body: unknown, tipFor: (param: string) => string): T {
+export function judge<T>(
+  schema: z.ZodMiniType<T>,
+  body: unknown,
+  tipFor: (param: string) => string,
+  code: ErrorCode = 'invalid_request',
+): T {
   const result = schema.safeParse(body)
   if (result.success) return result.data
   const issue = result.error.issues[0]
   const param = issue ? pathOf(issue) : ''
-  throw new GatewayError('invalid_request', explain(param, issue), tipFor(param), {
+  throw new GatewayError(code, explain(param, issue), tipFor(param), {
     param: param || undefined,
   })
 }

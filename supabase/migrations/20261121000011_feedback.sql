@@ -27,7 +27,8 @@ create table public.quality_feedback_history (
 create index quality_feedback_history_rating
   on public.quality_feedback_history (tenant_id, prediction_id, source);
 
--- What counts: of each field the latest that was given. Written by the trigger below and by nobody else.
+-- What counts: of each field the latest that was given; the same said twice in a row is one revision. Written by the
+-- trigger below and by nobody else.
 create table public.quality_feedback (
   tenant_id uuid not null references public.tenants (id) on delete cascade,
   prediction_id uuid not null,
@@ -125,10 +126,17 @@ begin
        order by h2.received_at desc, h2.id desc limit 1),
       '{}'),
     min(received_at),
-    nullif(max(received_at), min(received_at)),
-    count(*)
-  from public.quality_feedback_history h
-  where (tenant_id, prediction_id, source) in (select tenant_id, prediction_id, source from added)
+    nullif(max(received_at) filter (where said is distinct from said_before), min(received_at)),
+    count(*) filter (where said is distinct from said_before)
+  from (
+    select told.*,
+      lag(said) over (partition by tenant_id, prediction_id, source order by received_at, id) as said_before
+    from (
+      select *, jsonb_build_array(thumbs, rating, outcome, correction, tags) as said
+      from public.quality_feedback_history
+      where (tenant_id, prediction_id, source) in (select tenant_id, prediction_id, source from added)
+    ) as told
+  ) as h
   group by tenant_id, prediction_id, source
   on conflict (tenant_id, prediction_id, source) do update set
     thumbs = excluded.thumbs, rating = excluded.rating, outcome = excluded.outcome,

@@ -98,10 +98,25 @@ describe('a rating', () => {
     expect(await ratings(TENANT_B)).toHaveLength(1)
   })
 
+  it('is no revision where it says the same again, in whatever order it arrives', async () => {
+    const id = uuidv7(Date.now())
+    const said = (['up', 'up', 'down', 'down', 'up', 'up'] as const).map((thumbs, second) =>
+      feedbackRow(TENANT_A, id, { thumbs, received_at: at(second) }),
+    )
+    for (const index of [4, 0, 3, 5, 1, 2]) await rate(said[index] as (typeof said)[number])
+    expect(await ratings()).toMatchObject([{ thumbs: 'up', revisions: 3 }])
+    const [{ amended_at } = {}] = await supabase.sql<{ amended_at?: Date }>(
+      'select amended_at from quality_feedback',
+    )
+    expect(new Date(amended_at ?? 0).toISOString()).toBe(at(4))
+  })
+
   it('has an end to its amendments', async () => {
     const id = uuidv7(Date.now())
     await rate(
-      ...Array.from({ length: 130 }, (_, index) => feedbackRow(TENANT_A, id, { rating: 1 + (index % 5) })),
+      ...Array.from({ length: 130 }, (_, index) =>
+        feedbackRow(TENANT_A, id, { rating: 1 + (index % 5), received_at: at(index) }),
+      ),
     )
     expect(await ratings()).toMatchObject([{ revisions: 50 }])
   })

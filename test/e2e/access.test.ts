@@ -152,12 +152,29 @@ const TABLE: readonly Row[] = [
 let made = 0
 
 /** Routes of callers know virtual keys only, and act for nobody but the key's tenant. */
-const CALLERS = [
+const CALLERS: readonly {
+  readonly method: string
+  readonly route: string
+  readonly path: string
+  readonly foreign: number
+  /** With our name beside it, where that is refused rather than ignored. */
+  readonly named?: number
+  readonly own?: number
+}[] = [
   { method: 'POST', route: '/v1/chat/completions', path: '/v1/chat/completions', foreign: 404 },
   { method: 'GET', route: '/v1/models', path: '/v1/models', foreign: 200 },
   { method: 'GET', route: '/v1/models/:id{.+}', path: '/v1/models/custom:hidden', foreign: 404 },
   { method: 'GET', route: '/api/models', path: '/api/models', foreign: 200 },
   { method: 'GET', route: '/api/models/:id{.+}', path: '/api/models/custom:hidden', foreign: 404 },
+  { method: 'GET', route: '/api/feedback', path: '/api/feedback', foreign: 200, named: 400 },
+  // A chat request is no rating; whose ratings count for whom is the feedback suite's to say.
+  ...['/api/feedback', '/api/feedback/batch', '/api/feedback/token'].map((route) => ({
+    method: 'POST',
+    route,
+    path: route,
+    foreign: 422,
+    own: 422,
+  })),
 ]
 
 const ofTenant = (path: string, tenant: string) => `${path}${path.includes('?') ? '&' : '?'}tenant=${tenant}`
@@ -221,7 +238,7 @@ describe('the table', () => {
   })
 })
 
-describe.each(CALLERS)('$method $route', ({ method, path, foreign }) => {
+describe.each(CALLERS)('$method $route', ({ method, path, foreign, named = foreign, own = 200 }) => {
   it('is closed to nobody’s key, the operator’s token, and keys that have ended', async () => {
     for (const key of [undefined, OPERATOR_TOKEN, expired])
       for (const where of [path, ofTenant(path, 'acme')])
@@ -232,9 +249,9 @@ describe.each(CALLERS)('$method $route', ({ method, path, foreign }) => {
     const body = method === 'POST' ? chatBody('x', { model: 'custom:hidden' }) : undefined
     for (const where of [path, ofTenant(path, 'acme')]) {
       const answer = await api(other, method, where, body)
-      expect(answer.status).toBe(foreign)
+      expect(answer.status).toBe(where === path ? foreign : named)
       expect(answer.text).not.toContain('hidden')
     }
-    expect((await api(acme, method, path, body)).status).toBe(200)
+    expect((await api(acme, method, path, body)).status).toBe(own)
   })
 })

@@ -8,10 +8,10 @@ export type Fault =
   | { readonly kind: 'answer'; readonly status: number; readonly body: string; readonly share?: number }
   | { readonly kind: 'delay'; readonly ms: number }
   | { readonly kind: 'reset' }
-  /** The store's own answer, as a whole, made into another. */
-  | { readonly kind: 'rewrite'; readonly rewrite: (body: string, path: string) => string }
   /** Of a write: it is done, and nobody is told. */
   | { readonly kind: 'lost-reply' }
+  /** The store's own answer, as a whole, made into another. */
+  | { readonly kind: 'rewrite'; readonly rewrite: (body: string, path: string) => string }
 
 export interface FaultProxy extends Listening {
   set(fault: Fault): void
@@ -42,13 +42,13 @@ export async function startFaultProxy(target: string, seed = 1): Promise<FaultPr
       const onward = forward(
         { hostname, port, path: incoming.url, method: incoming.method, headers: incoming.headers },
         async (answer) => {
+          if (fault.kind === 'lost-reply' && incoming.method === 'POST') {
+            return void answer.resume().on('end', () => incoming.socket.destroy())
+          }
           if (fault.kind === 'rewrite') {
             const { 'content-length': _, 'transfer-encoding': __, ...headers } = answer.headers
             outgoing.writeHead(answer.statusCode ?? 502, headers)
             return void outgoing.end(fault.rewrite(await readText(answer), incoming.url ?? ''))
-          }
-          if (fault.kind === 'lost-reply' && incoming.method === 'POST') {
-            return void answer.resume().on('end', () => incoming.socket.destroy())
           }
           outgoing.writeHead(answer.statusCode ?? 502, answer.headers)
           answer.pipe(outgoing)

@@ -139,9 +139,8 @@ export function routingServices(options: RoutingOptions): RoutingServices {
     catalogue,
     counts,
     modelStats: new ModelStats(clock),
-    telemetry: new Telemetry({ clock, random, settle: async () => true, send: async () => {} }),
-    outbox: { add: async () => {} },
     idempotency: new IdempotencyKeys({ clock, vault, slots, store: memoryClaims(clock).store }),
+    telemetry: new Telemetry({ clock, random, settle: async () => true, send: async () => {} }),
     record: (event) => {
       counts.add(event)
       events.push(event)

@@ -7,6 +7,7 @@ import { admin } from './routes/admin.ts'
 import { chat } from './routes/chat.ts'
 import { customModels } from './routes/custom-models.ts'
 import { deadLetters } from './routes/dead-letters.ts'
+import { feedback } from './routes/feedback.ts'
 import { health } from './routes/health.ts'
 import { home } from './routes/home.ts'
 import { keyRotation } from './routes/key-rotation.ts'
@@ -28,6 +29,7 @@ const app = new Hono<AppEnv>()
   .route('/api/models/aliases', modelAliases)
   .route('/api/models/provider-keys', providerKeys)
   .route('/api/models', modelOverview)
+  .route('/api/feedback', feedback)
   .route('/', home)
 
 /** Every method and path that is answered. */
@@ -37,7 +39,7 @@ app.notFound(() => {
   throw new GatewayError(
     'not_found',
     'There is nothing at this address.',
-    'Routes: POST /v1/chat/completions, GET /v1/models, GET /v1/models/{id}, GET /api/models, GET /api/models/{id}, /api/models/custom, /api/models/aliases, /api/models/provider-keys, GET /healthz, GET /readyz, GET /.',
+    'Routes: POST /v1/chat/completions, GET /v1/models, GET /v1/models/{id}, GET /api/models, GET /api/models/{id}, /api/models/custom, /api/models/aliases, /api/models/provider-keys, /api/feedback, GET /healthz, GET /readyz, GET /.',
   )
 })
 

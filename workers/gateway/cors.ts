@@ -1,14 +1,15 @@
 import type { RequestScope } from './context.ts'
 import { listOf } from './env.ts'
 
-const ANSWER_HEADERS = 'age, cache-status, idempotency-replayed, retry-after, x-request-id'
+const ANSWER_HEADERS =
+  'age, cache-status, idempotency-replayed, retry-after, x-beast-prediction, x-request-id'
 const REQUEST_HEADERS =
   'authorization, content-type, cache-control, idempotency-key, x-beast-cache, x-request-id'
 const MAX_AGE_SECONDS = '600'
 
 /**
- * Lets the pages of listed origins call /v1: by exact match, without credentials, none by default. The
- * administration is never opened to a page.
+ * Lets the pages of listed origins call /v1 and send ratings: by exact match, without credentials, none by default.
+ * The administration is never opened to a page.
  * @param answer what answers the request itself
  */
 export async function withCors(
@@ -16,7 +17,7 @@ export async function withCors(
   scope: RequestScope,
   answer: () => Response | Promise<Response>,
 ): Promise<Response> {
-  if (!new URL(request.url).pathname.startsWith('/v1/')) return answer()
+  if (!isForPages(new URL(request.url).pathname)) return answer()
   const origin = request.headers.get('origin') ?? ''
   const allowed = listOf(scope.env.CORS_ORIGINS).includes(origin)
   if (request.method === 'OPTIONS') return preflight(origin, allowed)
@@ -29,6 +30,8 @@ export async function withCors(
   }
   return new Response(answered.body, { status: answered.status, headers })
 }
+
+const isForPages = (path: string): boolean => path.startsWith('/v1/') || path === '/api/feedback'
 
 function preflight(origin: string, allowed: boolean): Response {
   const headers = new Headers({ vary: 'origin' })

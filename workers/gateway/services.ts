@@ -13,10 +13,15 @@ import { crc32 } from '../../src/core/crc32.ts'
 import { GatewayError } from '../../src/core/errors.ts'
 import { uuidv7 } from '../../src/core/ids.ts'
 import { Vault } from '../../src/core/vault.ts'
+import { FeedbackDesk } from '../../src/feedback/acceptance.ts'
+import { outboxOfAnySize } from '../../src/feedback/any-size.ts'
 import { DeadLetters } from '../../src/feedback/dead-letters.ts'
-import { type Outbox, toParcel } from '../../src/feedback/outbox.ts'
+import type { FeedbackReader } from '../../src/feedback/listing.ts'
+import { toParcel } from '../../src/feedback/outbox.ts'
+import { SupabaseFeedback } from '../../src/feedback/supabase-feedback.ts'
 import { SupabaseRecords } from '../../src/feedback/supabase-records.ts'
 import { Telemetry } from '../../src/feedback/telemetry.ts'
+import { FeedbackTokens } from '../../src/feedback/token.ts'
 import { ModelStats } from '../../src/metrics/model-stats.ts'
 import { RequestCounts } from '../../src/metrics/request-counts.ts'
 import { Catalogue } from '../../src/models/catalogue.ts'
@@ -61,11 +66,10 @@ export interface Services {
   /** Takes every request's event. Never throws, and does its work behind the answer. */
   readonly record: (event: RequestEvent, waitUntil: WaitUntil) => void
   readonly telemetry: Telemetry
-  readonly outbox: Outbox
   readonly maxBodyBytes: number
 }
 
-/** What only the operator's routes need beside the services. */
+/** What the routes that manage and rate need beside the services. */
 export interface Administration {
   readonly directory: SupabaseDirectory
   readonly keyRecords: KvKeyRecords
@@ -74,6 +78,11 @@ export interface Administration {
   /** What each tenant added to the catalogue, as this isolate knows it. */
   readonly registry: RegistryCache
   readonly sealedKeys: SealedKeyStore
+  readonly feedback: {
+    readonly desk: FeedbackDesk
+    readonly tokens: FeedbackTokens
+    readonly reader: FeedbackReader
+  }
   readonly deadLetters: DeadLetters
   /** Tells the tenant's account object, after which the key never spends again. */
   revokeInAccount(tenantId: string, keyId: string): Promise<void>
@@ -144,6 +153,7 @@ export function createServices(env: Env): Services & Administration {
     settle: async (tenantId, parcel) => account(tenantId).settle(parcel),
     send: async (message) => void (await env.TELEMETRY.send(message)),
   })
+  const records = new SupabaseRecords(supabase)
   return {
     clock,
     catalogue,
@@ -157,12 +167,11 @@ export function createServices(env: Env): Services & Administration {
       adapterFor,
       newId: () => uuidv7(clock.now()),
     },
-    deadLetters: new DeadLetters(supabase, new SupabaseRecords(supabase)),
+    deadLetters: new DeadLetters(supabase, records),
     sealedKeys: new SupabaseSealedKeys(supabase),
     counts,
     modelStats,
     telemetry,
-    outbox: accountOutbox(env.ACCOUNT),
     record: (event, waitUntil) => {
       counts.add(event)
       modelStats.add(event)
@@ -194,6 +203,11 @@ export function createServices(env: Env): Services & Administration {
         maxAnswerBytes: 32 * KIB * KIB,
         maxEntryLength: KIB * KIB,
       },
+    },
+    feedback: {
+      desk: new FeedbackDesk(clock.now, outboxOfAnySize(accountOutbox(env.ACCOUNT), records)),
+      tokens: new FeedbackTokens(vault),
+      reader: new SupabaseFeedback(supabase, clock.now),
     },
     idempotency: new IdempotencyKeys({ clock, vault, slots, store: claimStore(env.IDEMPOTENCY) }),
     maxBodyBytes: positiveInteger(env, 'MAX_BODY_BYTES', 10_000_000),

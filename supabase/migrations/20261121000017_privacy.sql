@@ -47,7 +47,10 @@ create view public.tenant_records with (security_invoker = true) as
     cache_match, mode), to_jsonb(roll_up_hours) from public.roll_up_hours
   union all
   select tenant_id, null, 'feedback_hours', starts_at, concat_ws('/', model, provider, mode, source),
-    to_jsonb(feedback_hours) from public.feedback_hours;
+    to_jsonb(feedback_hours) from public.feedback_hours
+  union all
+  select tenant_id, record -> 'row' ->> 'user_hash', 'dead_letters', buried_at, id::text, to_jsonb(dead_letters)
+    from public.dead_letters;
 
 revoke all on public.tenant_records from anon, authenticated;
 grant select on public.tenant_records to service_role;
@@ -117,6 +120,9 @@ declare
   doomed uuid[];
 begin
   update public.custom_models set user_id = null where tenant_id = erased_tenant and user_id = user_name;
+
+  delete from public.dead_letters
+  where tenant_id = erased_tenant and record -> 'row' ->> 'user_hash' = erased_user_hash;
 
   select array_agg(id) into doomed from (
     select id from public.ml_predictions
@@ -208,6 +214,10 @@ begin
     delete from public.ledger where ctid = any (array(
       select x.ctid from public.ledger x where x.tenant_id = erased_tenant limit bound)) returning 1
   ),
+  letters as (
+    delete from public.dead_letters where ctid = any (array(
+      select x.ctid from public.dead_letters x where x.tenant_id = erased_tenant limit bound)) returning 1
+  ),
   answers as (
     delete from public.llm_cache where ctid = any (array(
       select x.ctid from public.llm_cache x where x.tenant_id = erased_tenant limit bound)) returning 1
@@ -220,6 +230,7 @@ begin
   union all select 'roll_up_minutes', count(*)::integer from minutes
   union all select 'ledger_attempts', count(*)::integer from attempts
   union all select 'ledger', count(*)::integer from requests
+  union all select 'dead_letters', count(*)::integer from letters
   union all select 'llm_cache', count(*)::integer from answers;
 
   -- Its row, and with it models, aliases, keys and improvements, of which there are few.
@@ -232,6 +243,7 @@ begin
     and not exists (select from public.roll_up_minutes where tenant_id = erased_tenant)
     and not exists (select from public.ledger_attempts where tenant_id = erased_tenant)
     and not exists (select from public.ledger where tenant_id = erased_tenant)
+    and not exists (select from public.dead_letters where tenant_id = erased_tenant)
     and not exists (select from public.llm_cache where tenant_id = erased_tenant);
   get diagnostics removed = row_count;
   section := 'tenants';

@@ -17,7 +17,7 @@ alter table public.dead_letters enable row level security;
 alter table public.dead_letters force row level security;
 
 revoke all on public.dead_letters from anon, authenticated;
-grant select, insert, delete on public.dead_letters to service_role;
+grant select, insert, update, delete on public.dead_letters to service_role;
 -- The id alone, which `on conflict do nothing` has to look at.
 grant select (id), insert on public.dead_letters to beast_recorder;
 
