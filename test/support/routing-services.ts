@@ -139,7 +139,6 @@ export function routingServices(options: RoutingOptions): RoutingServices {
     modelStats: new ModelStats(clock),
     idempotency: new IdempotencyKeys({ clock, vault, slots, store: memoryClaims(clock).store }),
     telemetry: new Telemetry({ clock, random, settle: async () => true, send: async () => {} }),
-    outbox: { add: async () => {} },
     record: (event) => {
       counts.add(event)
       events.push(event)
