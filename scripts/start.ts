@@ -53,7 +53,7 @@ async function start(): Promise<void> {
   try {
     laptop = await startLaptop({ root: ROOT, stateDir: STATE, port, devVars, onDeath })
     const { url } = laptop.workers
-    writeFileSync(LOCK, JSON.stringify({ url, pid: process.pid }))
+    writeFileSync(LOCK, JSON.stringify({ url, supabaseUrl: laptop.supabaseUrl, pid: process.pid }))
     await untilReady(url)
     const key = await laptopKey(url, laptop.secrets.OPERATOR_TOKEN)
     print(laptop, url, key)

@@ -21,6 +21,7 @@ export interface LaptopOptions {
 export interface Laptop {
   readonly secrets: Secrets
   readonly workers: RunningWorkers
+  readonly supabaseUrl: string
   /** What runs, a line each, for people. */
   readonly parts: readonly string[]
   close(): Promise<void>
@@ -69,6 +70,7 @@ export async function startLaptop({
     own(
       await startSupabase({
         dataDir: join(stateDir, 'postgres'),
+        storageDir: join(stateDir, 'storage'),
         migrationsDir: join(root, 'supabase/migrations'),
         port: 0,
         secretKey: secrets.SUPABASE_SECRET_KEY,
@@ -105,9 +107,9 @@ export async function startLaptop({
     const parts = [
       `Provider  ${provider ? 'simulated: no real model answers (put a key into .dev.vars for a real one)' : `real, by ${real.join(', ')}`}`,
       `Redis     ${redis.store.description}`,
-      'Supabase  embedded Postgres (PGlite)',
+      'Supabase  embedded Postgres (PGlite), storage in .beast/storage',
     ]
-    return { secrets, workers, parts, close }
+    return { secrets, workers, supabaseUrl: vars.SUPABASE_URL, parts, close }
   } catch (error) {
     await close()
     throw error

@@ -14,24 +14,30 @@ export const operatorClient = (url: string | undefined): AdminClient =>
   new AdminClient(gatewayUrl(url), operatorToken())
 
 /** What `npm start` left in `.beast/`. */
-function left(file: string): Record<string, unknown> {
+export function leftBehind(file: string): Record<string, unknown> {
   const path = join(ROOT, '.beast', file)
   return existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : {}
 }
 
 function gatewayUrl(given: string | undefined): string {
-  const url = given ?? process.env.BEAST_URL ?? left('run.json').url
+  const url = given ?? process.env.BEAST_URL ?? leftBehind('run.json').url
   if (typeof url === 'string') return url.replace(/\/+$/, '')
   throw new OperatorError(
     'No gateway runs from this folder. Start it with npm start, or name one with --url ADDRESS.',
   )
 }
 
+/** The environment; below it, `.dev.vars`. */
+export const operatorVars = (): Readonly<Record<string, string | undefined>> => ({
+  ...readDevVars(join(ROOT, '.dev.vars')),
+  ...process.env,
+})
+
 function operatorToken(): string {
   const token =
     process.env.BEAST_OPERATOR_TOKEN ??
     readDevVars(join(ROOT, '.dev.vars')).OPERATOR_TOKEN ??
-    left('secrets.json').OPERATOR_TOKEN
+    leftBehind('secrets.json').OPERATOR_TOKEN
   if (typeof token === 'string') return token
   throw new OperatorError("The operator's token is not known here. Set BEAST_OPERATOR_TOKEN.")
 }

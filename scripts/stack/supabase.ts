@@ -1,16 +1,20 @@
-import { readdir, readFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
-import { App } from '@supabase/lite'
+import { App, setExperimental } from '@supabase/lite'
 import { createPgliteConnection, type PgliteConnection } from '@supabase/lite/pglite'
 import { listen } from './http.ts'
+import { STORAGE_RIGHTS, storageFront, storageOnDisk } from './storage.ts'
 
 export interface EmbeddedSupabase {
   readonly url: string
   readonly port: number
   readonly secretKey: string
   readonly publishableKey: string
+  /** Holds what Supabase Storage stores, as `{bucket}/{key}`. */
+  readonly storageDir: string
   /** Runs SQL as the owner of the database. */
   sql<Row = Record<string, unknown>>(query: string): Promise<Row[]>
   close(): Promise<void>
@@ -19,6 +23,8 @@ export interface EmbeddedSupabase {
 export interface SupabaseOptions {
   /** A folder, or `memory://`. */
   readonly dataDir: string
+  /** A folder for what Supabase Storage holds; when not given, it is kept only while this runs. */
+  readonly storageDir?: string
   readonly migrationsDir: string
   /** 0 = any that is free. */
   readonly port: number
@@ -42,28 +48,36 @@ create schema if not exists supabase_migrations;
 create table if not exists supabase_migrations.schema_migrations (version text primary key, statements text[], name text);
 `
 
-/** Supabase in this process: Postgres (PGlite), its REST surface, and the project's own migrations applied. */
+/** Supabase in this process: Postgres (PGlite), its REST surface, Storage on disk, and the project's own migrations applied. */
 export async function startSupabase(options: SupabaseOptions): Promise<EmbeddedSupabase> {
   const { dataDir, migrationsDir, port, secretKey, publishableKey, jwtSecret } = options
+  const storageDir = options.storageDir ?? (await mkdtemp(join(tmpdir(), 'beast-storage-')))
   const connection = await createPgliteConnection({ url: dataDir })
   await connection.driver.exec(BASELINE)
+  setExperimental('storage', true)
   const app = new App({
     connection,
     auth: { publishable_key: publishableKey, secret_key: secretKey, jwt_secret: jwtSecret },
+    storage: { enabled: true },
   })
+  app._storageAdapter = storageOnDisk(storageDir)
   await app.ensureSystemSchema()
   await connection.driver.exec('grant usage on schema auth to anon, authenticated, service_role')
+  await connection.driver.exec(STORAGE_RIGHTS)
   await migrate(connection, migrationsDir)
-  const server = await listen(port, (request, response) => void serve(app, request, response))
+  const fetch = storageFront(async (request) => app.fetch(request))
+  const server = await listen(port, (request, response) => void serve(fetch, request, response))
   return {
     url: server.url,
     port: server.port,
     secretKey,
     publishableKey,
+    storageDir,
     sql: async <Row>(query: string) => (await connection.driver.query<Row>(query)).rows,
     close: async () => {
       await server.close()
       await connection.close()
+      if (options.storageDir === undefined) await rm(storageDir, { recursive: true, force: true })
     },
   }
 }
@@ -89,7 +103,11 @@ async function migrate({ driver }: PgliteConnection, dir: string): Promise<void>
   }
 }
 
-async function serve(app: App, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+async function serve(
+  fetch: (request: Request) => Promise<Response>,
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+): Promise<void> {
   try {
     const headers = new Headers()
     for (const [name, value] of Object.entries(incoming.headers))
@@ -100,7 +118,7 @@ async function serve(app: App, incoming: IncomingMessage, outgoing: ServerRespon
       headers,
       ...(hasBody && { body: Readable.toWeb(incoming) as unknown as ReadableStream, duplex: 'half' }),
     })
-    const response = await app.fetch(request)
+    const response = await fetch(request)
     outgoing.writeHead(response.status, Object.fromEntries(response.headers))
     outgoing.end(Buffer.from(await response.arrayBuffer()))
   } catch {

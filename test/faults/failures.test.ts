@@ -148,8 +148,17 @@ describe('what a caller reads of a failure', () => {
     expect(a.seen).toHaveLength(0)
   })
 
+  it("tells nothing of a tenant's address that may not be called", async () => {
+    const providers = [providerAt('first', a.url, { isForeign: true })]
+    a.set(well('never asked'))
+    const asked = await ask(routingGateway({ providers }), question())
+    expect([asked.status, asked.error?.code]).toEqual([502, 'upstream_unreachable'])
+    expect(asked.event.attempts.at(-1)).toMatchObject({ failure: 'forbidden_address', mayBeBilled: false })
+    expect(a.seen).toHaveLength(0)
+  })
+
   it('knows every kind of failure', () => {
-    const tried = new Set([...CASES.map(({ kind }) => kind), 'unsupported'])
+    const tried = new Set([...CASES.map(({ kind }) => kind), 'unsupported', 'forbidden_address'])
     expect([...tried].sort()).toEqual(Object.keys(FAILURES).sort())
   })
 })

@@ -14,6 +14,7 @@ import { HealthBook } from '../../src/models/health.ts'
 import type { Endpoint, Provider } from '../../src/models/provider.ts'
 import type { ModelSnapshot } from '../../src/models/registry-cache.ts'
 import type { WireFormat } from '../../src/providers/adapter.ts'
+import { productionPolicy } from '../../src/providers/address-policy.ts'
 import type { Fetch } from '../../src/providers/fetch.ts'
 import type { ChatLimits } from '../../src/routing/ask.ts'
 import { IdempotencyKeys } from '../../src/routing/idempotency-keys.ts'
@@ -63,9 +64,10 @@ export const providerAt = (
     readonly format?: WireFormat
     readonly keys?: readonly string[]
     readonly weights?: readonly number[]
+    readonly isForeign?: boolean
   } = {},
 ): Provider => {
-  const { format = 'openai', keys = [UPSTREAM_KEY], weights = [] } = more
+  const { format = 'openai', keys = [UPSTREAM_KEY], weights = [], isForeign = false } = more
   const [first, ...others] = keys.map(
     (credential, index): Endpoint => ({
       id: index === 0 ? name : `${name}#${index + 1}`,
@@ -73,7 +75,7 @@ export const providerAt = (
       host: new URL(baseUrl).host,
       credential,
       weight: weights[index] ?? 1,
-      isForeign: false,
+      isForeign,
     }),
   )
   if (!first) throw new Error('a provider needs a key')
@@ -165,7 +167,8 @@ export function routingServices(options: RoutingOptions): RoutingServices {
       retries: new RetryBudget(),
       hedgeAfterMs: options.hedgeAfterMs,
       openKey: async () => UPSTREAM_KEY,
-      checkAddress: () => {},
+      // As in production: nothing on loopback, where all of this runs.
+      checkAddress: (url) => void productionPolicy().check(url),
       pseudonym: 'beast-faults',
       chain: new CacheChain({
         clock,
