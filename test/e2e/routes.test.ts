@@ -68,7 +68,11 @@ const ask = async (key: string, model: string, text: string, more: object = {}):
 /** An error but for the id of its request. */
 const shape = ({ status, body, headers }: Answer) => {
   const told = Object.fromEntries(headers)
-  return [status, { ...body.error, request_id: '' }, { ...told, 'x-request-id': '', date: '' }]
+  return [
+    status,
+    { ...body.error, request_id: '' },
+    { ...told, 'x-request-id': '', 'x-beast-prediction': '', date: '' },
+  ]
 }
 const usable = async (key: string): Promise<string[]> =>
   (await api(key, 'GET', '/v1/models')).body.data.map(({ id }: { id: string }) => id)
