@@ -48,6 +48,25 @@ describe('telemetry of an isolate', () => {
     expect(telemetry.states()).toEqual({ held: 0, dropped: 0 })
   })
 
+  it('sends no message larger than a queue takes', async () => {
+    const { clock, telemetry, waitUntil } = bench()
+    const sizes: number[] = []
+    const sender = new Telemetry({
+      clock,
+      random: seededRandom(3),
+      settle: async () => true,
+      send: async (message) => void sizes.push(Buffer.byteLength(JSON.stringify(message))),
+    })
+    const name = `custom:${'模'.repeat(249)}`
+    for (let i = 0; i < 100; i++)
+      sender.record({ ...facts(i), routeId: name, requestId: 'r'.repeat(128) }, waitUntil)
+    for (let i = 0; i < 100; i++) sender.record(facts(i), waitUntil)
+    await clock.advance(1_000)
+    expect(sizes.length).toBeGreaterThan(3)
+    for (const size of sizes) expect(size).toBeLessThan(128_000)
+    expect(telemetry.states()).toEqual({ held: 0, dropped: 0 })
+  })
+
   it('sends what a request that was ended had promised to send', async () => {
     let nowMs = 0
     const orphaned = new Telemetry({
