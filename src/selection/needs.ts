@@ -45,6 +45,7 @@ class RequestNeeds implements Needs {
   readonly #request: JsonObject
   #parts: Parts | undefined
   #task: Task | undefined
+  #outputTokens: number | undefined
   #size: Size | undefined
 
   constructor(request: JsonObject) {
@@ -63,7 +64,11 @@ class RequestNeeds implements Needs {
 
   get outputTokens(): number {
     const request = this.#request
-    return maxOutputTokens(leavesItToUs(request.model) ? withTaskDefaults(request, this.task) : request)
+    // Asked for once for each model that is compared.
+    this.#outputTokens ??= maxOutputTokens(
+      leavesItToUs(request.model) ? withTaskDefaults(request, this.task) : request,
+    )
+    return this.#outputTokens
   }
 
   get tools(): boolean {
