@@ -53,3 +53,7 @@ function pathOf(issue: z.core.$ZodIssue): string {
   for (const part of parts) text += typeof part === 'number' ? `[${part}]` : `${text && '.'}${String(part)}`
   return text.slice(0, 200)
 }
+
+/** The tip for a field. Fields are named by callers: one that is called `constructor` has none. */
+export const tipIn = (tips: Readonly<Record<string, string>>, param: string): string | undefined =>
+  Object.hasOwn(tips, param) ? tips[param] : undefined

@@ -2,7 +2,7 @@ import * as z from 'zod/mini'
 import { utf8 } from '../core/bytes.ts'
 import { GatewayError } from '../core/errors.ts'
 import { uuidv7, uuidv8 } from '../core/ids.ts'
-import { judge } from '../core/schema.ts'
+import { judge, tipIn } from '../core/schema.ts'
 import { predictionIdProblem, UUID, UUID_V7 } from './prediction-id.ts'
 
 /** Who rates: a person, a program that checked the outcome, or a model that was asked to judge. */
@@ -132,7 +132,7 @@ const TAG_TIP = 'Use 1 to 64 letters, digits, "_", ".", ":", "/" or "-", beginni
 
 function tipFor(param: string): string {
   if (param.startsWith('tags[')) return TAG_TIP
-  const tip = Object.hasOwn(TIPS, param) ? TIPS[param] : undefined
+  const tip = tipIn(TIPS, param)
   return tip ?? `Leave out "${param}"; docs/feedback.md lists the fields.`
 }
 

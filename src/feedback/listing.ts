@@ -1,7 +1,7 @@
 import * as z from 'zod/mini'
 import { fromBase64Url, fromUtf8, toBase64Url, utf8 } from '../core/bytes.ts'
 import { GatewayError } from '../core/errors.ts'
-import { judge } from '../core/schema.ts'
+import { judge, tipIn } from '../core/schema.ts'
 import { type FeedbackRow, SOURCES, type Source } from './feedback.ts'
 import { UUID_V7 } from './prediction-id.ts'
 
@@ -117,6 +117,6 @@ const TIPS: Readonly<Record<string, string>> = {
 }
 
 function tipFor(param: string): string {
-  const tip = Object.hasOwn(TIPS, param) ? TIPS[param] : undefined
+  const tip = tipIn(TIPS, param)
   return tip ?? `Leave out "${param}"; the filters are ${Object.keys(TIPS).join(', ')}.`
 }

@@ -1,7 +1,7 @@
 import * as z from 'zod/mini'
 import { GatewayError } from '../core/errors.ts'
 import type { JsonValue } from '../core/json.ts'
-import { judge } from '../core/schema.ts'
+import { judge, tipIn } from '../core/schema.ts'
 import { aliasKind, aliasTargets, CONFIG_FIELDS, SLUG, wireFormat } from './rows.ts'
 
 /** Routes of ours lie where a model of this name would, and `auto` is a choice among models. */
@@ -15,28 +15,24 @@ const address = z.string().check(z.minLength(8), z.maxLength(2_048))
 const config = z.strictObject(CONFIG_FIELDS)
 const userId = z.string().check(z.regex(/^[\x21-\x7e]{1,128}$/))
 
+/** What is said of a model when it is added, and may be changed later. */
+const MODEL_FIELDS = {
+  model_name: z.optional(name),
+  endpoint_url: z.nullish(address),
+  provider: z.optional(slug),
+  wire_format: z.optional(wireFormat),
+  is_active: z.optional(z.boolean()),
+  is_public: z.optional(z.boolean()),
+  user_id: z.nullish(userId),
+  config: z.optional(config),
+  api_key: z.nullish(apiKey),
+}
 const creation = z.strictObject({
   model_id: slug,
-  model_name: z.optional(name),
-  endpoint_url: z.nullish(address),
-  provider: z.optional(slug),
-  wire_format: z.optional(wireFormat),
-  is_active: z.optional(z.boolean()),
-  is_public: z.optional(z.boolean()),
-  user_id: z.nullish(userId),
-  config: z.optional(config),
-  api_key: z.nullish(apiKey),
+  ...MODEL_FIELDS,
 })
 const change = z.strictObject({
-  model_name: z.optional(name),
-  endpoint_url: z.nullish(address),
-  provider: z.optional(slug),
-  wire_format: z.optional(wireFormat),
-  is_active: z.optional(z.boolean()),
-  is_public: z.optional(z.boolean()),
-  user_id: z.nullish(userId),
-  config: z.optional(config),
-  api_key: z.nullish(apiKey),
+  ...MODEL_FIELDS,
   /** The revision that the change was decided on. */
   revision: z.optional(z.int()),
 })
@@ -96,5 +92,5 @@ const TIPS: Readonly<Record<string, string>> = {
 }
 
 const tipFor = (param: string): string =>
-  TIPS[param.replace(/\[\d+\]$/, '')] ??
+  tipIn(TIPS, param.replace(/\[\d+\]$/, '')) ??
   `Correct "${param}" or leave it out; docs/models.md lists the fields.`

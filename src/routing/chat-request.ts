@@ -1,7 +1,7 @@
 import * as z from 'zod/mini'
 import { GatewayError } from '../core/errors.ts'
 import { isObject, type JsonObject, type JsonValue } from '../core/json.ts'
-import { judge } from '../core/schema.ts'
+import { judge, tipIn } from '../core/schema.ts'
 
 /** More tokens than any model answers with; beyond it a number is a mistake. */
 const MAX_TOKENS = 10_000_000
@@ -116,7 +116,7 @@ const TIPS: Readonly<Record<string, string>> = {
 }
 
 const tipFor = (param: string): string =>
-  TIPS[param] ??
+  tipIn(TIPS, param) ??
   (param
     ? `Correct "${param}" or leave it out; see the OpenAI chat completions reference.`
     : (TIPS.messages as string))

@@ -33,7 +33,7 @@ describe('names', () => {
         if (!isName(name)) return
         accepted += 1
         expect(posix.normalize(name)).toBe(name)
-        expect(FOLDERS.some((one) => posix.join('/root', name).startsWith(`/root/${one}/`))).toBe(true)
+        expect(FOLDERS.some((one) => posix.join('/shelf', name).startsWith(`/shelf/${one}/`))).toBe(true)
         expect(new URL(`https://x.invalid/${name}?q`).pathname).toBe(`/${name}`)
         expect(parseGlob(name)).toEqual(name.split('/'))
       }),
