@@ -1,18 +1,14 @@
-import { randomBytes } from './random.ts'
-
 const hex: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
 
 /**
  * A UUID of version 7 (RFC 9562): sorts by time, so rows made together lie together.
  * @param nowMs milliseconds since the epoch
- * @param random 10 random bytes
+ * @param random a UUID of version 4, whose random digits are taken: the platform makes one in a tenth of the time
+ *   that joining ten random bytes takes
  */
-export function uuidv7(nowMs: number, random: Uint8Array = randomBytes(10)): string {
+export function uuidv7(nowMs: number, random: string = crypto.randomUUID()): string {
   const time = Math.floor(nowMs).toString(16).padStart(12, '0')
-  const h = (i: number): string => hex[random[i] ?? 0] as string
-  const version = hex[0x70 | ((random[0] ?? 0) & 0x0f)]
-  const variant = hex[0x80 | ((random[2] ?? 0) & 0x3f)]
-  return `${time.slice(0, 8)}-${time.slice(8)}-${version}${h(1)}-${variant}${h(3)}-${h(4)}${h(5)}${h(6)}${h(7)}${h(8)}${h(9)}`
+  return `${time.slice(0, 8)}-${time.slice(8)}-7${random.slice(15)}`
 }
 
 /**
@@ -28,7 +24,7 @@ export function uuidv8(digest: Uint8Array): string {
 
 const REQUEST_ID = /^[\w.:-]{1,128}$/
 
-/** The caller's own `x-request-id` where it is harmless in logs and headers, otherwise a new one. */
-export function requestId(given: string | null | undefined, nowMs: number): string {
-  return given && REQUEST_ID.test(given) ? given : uuidv7(nowMs)
+/** The caller's own `x-request-id` where it is harmless in logs and headers. */
+export function givenRequestId(given: string | null): string | undefined {
+  return given !== null && REQUEST_ID.test(given) ? given : undefined
 }

@@ -1,6 +1,5 @@
 import type { TierName } from '../cache/tier.ts'
 import { type ErrorCode, type Fault, toGatewayError } from '../core/errors.ts'
-import { uuidv7 } from '../core/ids.ts'
 import type { Target } from '../models/provider.ts'
 import type { Usage } from '../providers/completion.ts'
 import { FAILURES, type FailureKind } from '../providers/failure-table.ts'
@@ -138,11 +137,12 @@ export class Settlement {
   readonly #attempts: AttemptNote[] = []
   #settled = false
 
-  constructor(requestId: string, now: () => number, record: RecordEvent) {
+  /** @param predictionId a UUID of version 7, made as the request came */
+  constructor(requestId: string, predictionId: string, now: () => number, record: RecordEvent) {
     this.requestId = requestId
+    this.predictionId = predictionId
     this.#now = now
     this.#receivedAtMs = now()
-    this.predictionId = uuidv7(this.#receivedAtMs)
     this.#record = record
   }
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { Breaker } from '../../src/core/breaker.ts'
 import { fromBase64Url, readBounded, toBase64Url } from '../../src/core/bytes.ts'
 import { Watch } from '../../src/core/clock.ts'
-import { requestId, uuidv7 } from '../../src/core/ids.ts'
+import { givenRequestId, uuidv7 } from '../../src/core/ids.ts'
 import { Lru } from '../../src/core/lru.ts'
 import { TokenBucket } from '../../src/core/token-bucket.ts'
 import { fakeClock, settled } from '../support/fake-clock.ts'
@@ -162,8 +162,8 @@ describe('bytes and ids', () => {
     expect(ids.toSorted()).toEqual(ids)
     for (const id of ids)
       expect(id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
-    expect(requestId('from-the-caller.1', 0)).toBe('from-the-caller.1')
+    expect(givenRequestId('from-the-caller.1')).toBe('from-the-caller.1')
     for (const harmful of ['a b', '<x>', '', 'ü', 'a'.repeat(129), '{"a":1}'])
-      expect(requestId(harmful, 0)).not.toBe(harmful)
+      expect(givenRequestId(harmful)).toBeUndefined()
   })
 })

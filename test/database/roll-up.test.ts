@@ -4,7 +4,7 @@ import type { EmbeddedSupabase } from '../../scripts/stack/supabase.ts'
 import { uuidv7 } from '../../src/core/ids.ts'
 import { startTestSupabase } from '../support/stores.ts'
 import { clientOf, RECORDER } from './clients.ts'
-import { bytesOf, feedbackRow, foldedRow, TENANT_A, TENANT_B } from './rows.ts'
+import { feedbackRow, foldedRow, seededUuid, TENANT_A, TENANT_B } from './rows.ts'
 import { randomPrediction, record } from './seed.ts'
 
 type Totals = Map<string, number[]>
@@ -106,7 +106,7 @@ describe('roll-ups', () => {
         })
         const folded = Array.from({ length: 5 }, () =>
           foldedRow(TENANT_A, now - 7_200_000 + Math.floor(random() * 20) * 350_000, {
-            id: uuidv7(now, bytesOf(random)),
+            id: uuidv7(now, seededUuid(random)),
           }),
         )
         await record(recorder(), 'ml_predictions', rows)

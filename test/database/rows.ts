@@ -4,9 +4,9 @@ export const TENANT_A = '0a000000-0000-4000-8000-00000000000a'
 export const TENANT_B = '0b000000-0000-4000-8000-00000000000b'
 export const USER = 'u'.repeat(43)
 
-/** What the random source of the recorder gives `uuidv7`. */
-export const bytesOf = (random: () => number): Uint8Array =>
-  Uint8Array.from({ length: 10 }, () => Math.floor(random() * 256))
+/** A UUID of version 4 whose digits follow a seed, for `uuidv7`. */
+export const seededUuid = (random: () => number): string =>
+  '........-....-4...-9...-............'.replaceAll('.', () => Math.floor(random() * 16).toString(16))
 
 /** A row for `ml_predictions` as the recorder writes it. Every row has every column: bulk inserts need one shape. */
 export const predictionRow = (

@@ -3,7 +3,7 @@ import { seededRandom } from '../../scripts/seeded-random.ts'
 import type { EmbeddedSupabase } from '../../scripts/stack/supabase.ts'
 import { uuidv7 } from '../../src/core/ids.ts'
 import { clientOf, RECORDER } from './clients.ts'
-import { bytesOf, feedbackRow, foldedRow, predictionRow, TENANT_A, TENANT_B, USER } from './rows.ts'
+import { feedbackRow, foldedRow, predictionRow, seededUuid, TENANT_A, TENANT_B, USER } from './rows.ts'
 
 const MODELS = [
   ['openai:gpt-4o-mini', 'openai', 0.00003],
@@ -35,7 +35,7 @@ export function randomPrediction(random: () => number, tenantId: string, nowMs: 
   const failed = random() < 0.1
   const answered = hit || !failed
   return predictionRow(tenantId, createdAtMs, {
-    id: uuidv7(createdAtMs, bytesOf(random)),
+    id: uuidv7(createdAtMs, seededUuid(random)),
     user_hash: random() < 0.3 ? USER : null,
     model: answered ? model : null,
     provider: answered ? provider : null,
@@ -45,7 +45,7 @@ export function randomPrediction(random: () => number, tenantId: string, nowMs: 
     cache: hit ? 'hit' : pick(['miss', 'miss', 'miss', 'bypass', 'none']),
     cache_tier: hit ? pick(TIERS) : null,
     cache_match: hit ? pick(['exact', 'semantic']) : null,
-    cached_prediction_id: hit ? uuidv7(createdAtMs - 60_000, bytesOf(random)) : null,
+    cached_prediction_id: hit ? uuidv7(createdAtMs - 60_000, seededUuid(random)) : null,
     mode: pick([1, 2, 3, 4, null]),
     input_tokens: answered ? Math.floor(random() * 2_000) : null,
     output_tokens: answered ? Math.floor(random() * 500) : null,
@@ -85,7 +85,7 @@ export async function seed(supabase: EmbeddedSupabase, seedNumber: number, nowMs
   const rated = predictions.filter(() => random() < 0.4)
   const feedback = rated.map(({ id, tenant_id, created_at }, index) =>
     feedbackRow(tenant_id, id, {
-      id: uuidv7(nowMs, bytesOf(random)),
+      id: uuidv7(nowMs, seededUuid(random)),
       source: index % 5 === 0 ? 'bot' : 'user',
       thumbs: random() < 0.8 ? 'up' : 'down',
       rating: random() < 0.5 ? 1 + Math.floor(random() * 5) : null,
@@ -102,7 +102,7 @@ export async function seed(supabase: EmbeddedSupabase, seedNumber: number, nowMs
     recorder,
     'prediction_minutes',
     [TENANT_A, TENANT_B].map((tenant) =>
-      foldedRow(tenant, nowMs - DAY_MS, { id: uuidv7(nowMs, bytesOf(random)) }),
+      foldedRow(tenant, nowMs - DAY_MS, { id: uuidv7(nowMs, seededUuid(random)) }),
     ),
   )
   const billed = predictions.filter(({ cost_usd }) => cost_usd !== '0')

@@ -1,4 +1,5 @@
 import type { Clock } from '../../src/core/clock.ts'
+import { uuidv7 } from '../../src/core/ids.ts'
 import type { JsonObject } from '../../src/core/json.ts'
 import { Vault } from '../../src/core/vault.ts'
 import { type Endpoint, type Target, targetOf } from '../../src/models/provider.ts'
@@ -58,7 +59,9 @@ export function onceBench(clock: Clock) {
   ): Sent => {
     const events: RequestEvent[] = []
     const left = new AbortController()
-    const settlement = new Settlement(`request-${++requests}`, clock.now, (event) => events.push(event))
+    const settlement = new Settlement(`request-${++requests}`, uuidv7(clock.now()), clock.now, (event) =>
+      events.push(event),
+    )
     const call: ChatCall = {
       caller: { keyId: 'key', expiresAtMs: null, tenant },
       body,

@@ -1,4 +1,4 @@
-import { requestId } from '../../src/core/ids.ts'
+import { givenRequestId, uuidv7 } from '../../src/core/ids.ts'
 import type { Env } from './env.ts'
 import type { Administration, Services } from './services.ts'
 
@@ -11,13 +11,13 @@ export class RequestScope {
   /** Set where an error is to name the prediction that it ended. */
   predictionId: string | undefined
   readonly #servicesOf: (env: Env) => Services & Administration
-  readonly #givenId: string | null
-  #requestId: string | undefined
+  readonly #givenId: string | undefined
+  #ownId: string | undefined
 
   constructor(env: Env, request: Request, servicesOf: (env: Env) => Services & Administration) {
     this.env = env
     this.#servicesOf = servicesOf
-    this.#givenId = request.headers.get('x-request-id')
+    this.#givenId = givenRequestId(request.headers.get('x-request-id'))
   }
 
   /** @throws GatewayError `misconfigured` */
@@ -25,9 +25,15 @@ export class RequestScope {
     return this.#servicesOf(this.env)
   }
 
+  /** What this request is called in logs and answers: by the caller, or else by us. */
   get requestId(): string {
-    this.#requestId ??= requestId(this.#givenId, Date.now())
-    return this.#requestId
+    return this.#givenId ?? this.ownId
+  }
+
+  /** A UUID of version 7 that no caller has a say in. */
+  get ownId(): string {
+    this.#ownId ??= uuidv7(Date.now())
+    return this.#ownId
   }
 }
 

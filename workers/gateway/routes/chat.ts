@@ -13,10 +13,10 @@ const CONTENT_TYPE = { json: 'application/json', sse: 'text/event-stream; charse
 
 /** POST /v1/chat/completions: a chat request in OpenAI's form, answered from the cache or by a model. */
 export const chat = new Hono<AppEnv>().post('/', async (c) => {
-  const { services, requestId } = c.env
+  const { services, requestId, ownId } = c.env
   const { raw } = c.req
   const waitUntil: WaitUntil = (promise) => c.executionCtx.waitUntil(promise)
-  const settlement = new Settlement(requestId, services.clock.now, (event) =>
+  const settlement = new Settlement(requestId, ownId, services.clock.now, (event) =>
     services.record(event, waitUntil),
   )
   try {
@@ -68,12 +68,11 @@ function mustNotBeOurOwn(via: string | null, pseudonym: string): void {
   )
 }
 
+/** No cache in front may keep an answer to a POST that does not say how long (RFC 9111): nothing needs to forbid it. */
 function toResponse(answer: OnceAnswer, { requestId, predictionId }: Settlement): Response {
   const headers: Record<string, string> = {
     'content-type': CONTENT_TYPE[answer.kind],
     'cache-status': answer.cacheStatus,
-    // What lies in front of us must not keep answers that belong to one key.
-    'cache-control': 'private, no-store',
     'x-request-id': requestId,
     'x-beast-prediction': predictionId,
   }
