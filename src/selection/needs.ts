@@ -140,4 +140,7 @@ function measureMessage({ role, content, tool_calls, function_call }: JsonObject
 
 const isFilled = (value: JsonValue | undefined): boolean => Array.isArray(value) && value.length > 0
 
-const byteLength = (text: string): number => utf8(text).length
+/** Most text is ASCII throughout, of which finding that out is all the work. */
+const byteLength = (text: string): number => (BEYOND_ASCII.test(text) ? utf8(text).length : text.length)
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the bound of ASCII is what is meant
+const BEYOND_ASCII = /[^\x00-\x7f]/

@@ -1,5 +1,5 @@
 import type { Parts } from './code.ts'
-import { isOpener, type Kind, kindOf, stemOf } from './task-words.ts'
+import { type Kind, wordOf } from './task-words.ts'
 import { eachWord } from './words.ts'
 
 /** How many changes from one kind of word to another are looked at: what is wanted is said early. */
@@ -30,18 +30,17 @@ export function eachFeature({ prose, code, codeShare }: Parts, visit: (feature: 
   let changes = 0
   let aboutCode = codeShare > 0
   let making = false
-  eachWord(prose, (word) => {
-    const stem = stemOf(word)
+  eachWord(prose, (text) => {
+    const { stem, kind, isOpener } = wordOf(text)
     words += 1
     if (words === 1) {
       visit(`^${stem}`)
-      if (isOpener(word)) {
+      if (isOpener) {
         asks = true
         visit('^?')
       }
     }
     visit(stem)
-    const kind = kindOf(word, stem)
     if (!kind) return
     visit(PRESENT[kind])
     if (kind === 'make') making = true

@@ -52,7 +52,12 @@ export type Kind = keyof typeof KINDS
 /** Letters of a word that are looked at: enough to tell words apart, few enough to forgive their endings. */
 const STEM = 6
 
-export const stemOf = (word: string): string => (word.length > STEM ? word.slice(0, STEM) : word)
+export interface Word {
+  readonly stem: string
+  readonly kind: Kind | undefined
+  /** Whether questions begin so. */
+  readonly isOpener: boolean
+}
 
 const kinds = new Map<string, Kind>()
 const openers = new Set(KINDS.opener.split(/\s+/))
@@ -60,7 +65,24 @@ for (const kind of ['this', 'thing', 'ask', 'make', 'ref', 'doc', 'test'] as con
   for (const start of KINDS[kind].split(/\s+/)) kinds.set(start, kind)
 }
 
-/** The whole word goes before its beginning: a changelog is no change. */
-export const kindOf = (word: string, stem: string): Kind | undefined => kinds.get(word) ?? kinds.get(stem)
+const MAX_SEEN = 5_000
+/** A longer one would be a view into its text, and keep all of it alive. */
+const MAX_SEEN_LENGTH = 12
+/** Words as they were met: people use the same few again and again, and finding one costs a third of reading it anew. */
+const seen = new Map<string, Word>()
 
-export const isOpener = (word: string): boolean => openers.has(stemOf(word))
+export function wordOf(text: string): Word {
+  const known = seen.get(text)
+  if (known) return known
+  const word = read(text)
+  if (text.length > MAX_SEEN_LENGTH) return word
+  if (seen.size >= MAX_SEEN) seen.clear()
+  seen.set(text, word)
+  return word
+}
+
+function read(word: string): Word {
+  const stem = word.length > STEM ? word.slice(0, STEM) : word
+  // The whole word goes before its beginning: a changelog is no change.
+  return { stem, kind: kinds.get(word) ?? kinds.get(stem), isOpener: openers.has(stem) }
+}
