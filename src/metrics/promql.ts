@@ -28,11 +28,14 @@ export function termText(term: Term): string {
     case 'quantile':
       return `histogram_quantile(${term.q},sum by(le)(${rateText(term.of, term.windowS)}))`
     case 'ratio':
-      return `${termText(term.over)} / ${termText(term.under)}`
+      return `${termText(term.over)} / ${divisorText(term.under)}`
     case 'scaled':
       return `${termText(term.of)} * ${term.by}`
   }
 }
+
+const divisorText = (term: Term): string =>
+  term.is === 'ratio' || term.is === 'scaled' ? `(${termText(term)})` : termText(term)
 
 export const conditionText = ({ left, is, right }: Condition): string =>
   `${termText(left)} ${is} ${typeof right === 'number' ? right : termText(right)}`
