@@ -35,7 +35,8 @@ const SHARD_INSTANCES = [
 ]
 
 export function prometheusYaml({ gateway: { scheme, address, scrape } }: Settings): string {
-  const authorization = { credentials_file: TOKEN_FILE }
+  // Prometheus 2.42 asks an http_sd without "Bearer" unless that is said.
+  const authorization = { type: 'Bearer', credentials_file: TOKEN_FILE }
   const targets =
     scrape === 'merged'
       ? { static_configs: [{ targets: [address] }] }

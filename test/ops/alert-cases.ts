@@ -71,9 +71,9 @@ export const ALERT_CASES: Readonly<Record<string, AlertCase>> = {
     silent: { 'just below 10 s': durations('5.0', '10.0', '20.0', 95.1) },
   },
   VeryHighLatency: {
-    beyond: durations('20.0', '30.0', '60.0', 98.9),
+    beyond: durations('20.0', '30.0', '60.0', 98.99),
     fromMin: 1,
-    silent: { 'just below 30 s': durations('20.0', '30.0', '60.0', 99.1) },
+    silent: { 'just below 30 s': durations('20.0', '30.0', '60.0', 99.01) },
   },
   LowCacheHitRate: {
     beyond: { ...lookups(39.9, 60.1), 'beast_cache_lookups_total{result="bypass"}': rising(900) },
