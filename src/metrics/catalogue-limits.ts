@@ -4,6 +4,7 @@ import {
   type FamilyName,
   familyOf,
   isFamily,
+  type LabelsOf,
   NONE,
   nameSeries,
   OTHER,
@@ -17,14 +18,12 @@ export const MAX_SERIES = 20_000
 /** The names that exist. Of a vocabulary that is not here nothing is known. Asked at each count. */
 export type KnownNames = Readonly<Partial<Record<Vocabulary, { has(name: string): boolean }>>>
 
-type Labels = Readonly<Record<string, string | undefined>>
-
 /** A series whose labels are bounded: a name that nobody knows is `other`, and so is a value that no rule lists. */
-export const boundedSeries = (family: FamilyName, labels: Labels, known: KnownNames): string =>
-  nameSeries(
-    family,
-    mapLabels(family, labels, (rule, value) => (isAllowed(rule, value, known) ? value : OTHER)),
-  )
+export const boundedSeries = <N extends FamilyName>(
+  family: N,
+  labels: LabelsOf<N>,
+  known: KnownNames,
+): string => nameSeries(family, labels, (rule, value) => (isAllowed(rule, value, known) ? value : OTHER))
 
 function isAllowed(rule: LabelRule, value: string, known: KnownNames): boolean {
   if (value === NONE) return true
@@ -54,9 +53,8 @@ export function seriesLimit(max = MAX_SERIES): (series: string) => string {
 function folded(series: string): string {
   const read = readSeries(series)
   if (!read) return series
-  return nameSeries(
-    read.family,
-    mapLabels(read.family, read.labels, (rule, value) => ('names' in rule && value !== NONE ? OTHER : value)),
+  return nameSeries(read.family, read.labels, (rule, value) =>
+    'names' in rule && value !== NONE ? OTHER : value,
   )
 }
 
@@ -64,15 +62,6 @@ function sizeOf(series: string): number {
   const name = baseName(series)
   const family = isFamily(name) ? familyOf(name) : undefined
   return family?.type === 'histogram' ? family.buckets.length + 3 : 1
-}
-
-function mapLabels(
-  family: FamilyName,
-  labels: Labels,
-  change: (rule: LabelRule, value: string) => string,
-): Labels {
-  const rules = Object.entries(familyOf(family).labels)
-  return Object.fromEntries(rules.map(([label, rule]) => [label, change(rule, labels[label] || NONE)]))
 }
 
 export const baseName = (series: string): string => {

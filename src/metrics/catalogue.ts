@@ -45,8 +45,16 @@ export const FAMILY_NAMES = Object.keys(CATALOGUE) as FamilyName[]
 export const isFamily = (name: string): name is FamilyName => Object.hasOwn(CATALOGUE, name)
 export const familyOf = (name: FamilyName): Family => CATALOGUE[name]
 
-const LABEL_NAMES = new Map<string, readonly string[]>(
-  FAMILY_NAMES.map((name) => [name, Object.keys(CATALOGUE[name].labels)]),
+/** What stands before each label's value. */
+const PLACES = new Map<string, readonly { label: string; rule: LabelRule; before: string }[]>(
+  FAMILY_NAMES.map((name) => [
+    name,
+    Object.entries<LabelRule>(CATALOGUE[name].labels).map(([label, rule], place) => ({
+      label,
+      rule,
+      before: `${place === 0 ? `${name}{` : '",'}${label}="`,
+    })),
+  ]),
 )
 
 /**
@@ -58,13 +66,21 @@ export function seriesName<N extends FamilyName>(family: N, ...[labels]: LabelAr
   return nameSeries(family, labels ?? {})
 }
 
-/** The same for labels that were read, not written down. One that is missing or empty is `none`. */
-export function nameSeries(family: FamilyName, labels: Readonly<Record<string, string | undefined>>): string {
-  let inside = ''
-  for (const label of LABEL_NAMES.get(family) ?? []) {
-    inside += `${inside && ','}${label}="${escapeLabel(labels[label] || NONE)}"`
+/**
+ * The same for labels that were read, not written down. One that is missing or empty is `none`.
+ * @param change what to put in place of a value
+ */
+export function nameSeries(
+  family: FamilyName,
+  labels: Readonly<Record<string, string | undefined>>,
+  change?: (rule: LabelRule, value: string) => string,
+): string {
+  let text = ''
+  for (const { label, rule, before } of PLACES.get(family) ?? []) {
+    const value = labels[label] || NONE
+    text += before + escapeLabel(change ? change(rule, value) : value)
   }
-  return inside ? `${family}{${inside}}` : family
+  return text ? `${text}"}` : family
 }
 
 const ESCAPES: Readonly<Record<string, string>> = { '\\': '\\\\', '"': '\\"', '\n': '\\n' }

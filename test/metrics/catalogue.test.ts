@@ -95,12 +95,18 @@ describe('labels', () => {
     const labels = { from: 'gpt', to: 'gpt-of-mallory' }
     expect(boundedSeries('fallbacks_total', labels, known)).toBe('fallbacks_total{from="gpt",to="other"}')
     expect(
-      boundedSeries('llm_calls_total', { provider: 'openai', model: 'gpt', cached: 'maybe' }, known),
+      boundedSeries(
+        'llm_calls_total',
+        { provider: 'openai', model: 'gpt', cached: 'maybe' as 'true' },
+        known,
+      ),
     ).toBe('llm_calls_total{provider="openai",model="gpt",cached="other"}')
     expect(boundedSeries('tenant_requests_total', { tenant: 'acme' }, known)).toBe(
       'tenant_requests_total{tenant="other"}',
     )
-    expect(boundedSeries('tenant_requests_total', {}, known)).toBe('tenant_requests_total{tenant="none"}')
+    expect(boundedSeries('tenant_requests_total', { tenant: '' }, known)).toBe(
+      'tenant_requests_total{tenant="none"}',
+    )
   })
 
   it('make 20,000 series at most; what comes later is counted as `other`', () => {
