@@ -59,8 +59,16 @@ cd .. && docker compose up -d                                 # Grafana: http://
 \`\`\`
 
 Prometheus, Alertmanager and Grafana listen on loopback only, on the host's network (Docker Desktop: switch host networking on).
-Which gateway they watch, and where mail goes, stands in \`ops/settings.json\`; run \`npm run ops\` after a change. With
-\`"scrape": "shards"\` Prometheus reads each shard by itself, as \`/metrics/targets\` lists them; never read both the shards and the
+Which gateway they watch, and where mail goes, stands in \`ops/settings.json\`; run \`npm run ops\` after a change:
+
+\`\`\`json
+{
+  "gateway": { "scheme": "https", "address": "gateway.example.com:443", "scrape": "merged" },
+  "email": { "smarthost": "smtp.example.com:587", "username": "beast", "from": "beast@example.com", "to": "on-call@example.com" }
+}
+\`\`\`
+
+With \`"scrape": "shards"\` Prometheus reads each shard by itself, as \`/metrics/targets\` lists them; never read both the shards and the
 merged \`/metrics\` in one job, or everything counts twice. The dashboards can also be imported one by one.`
 
 const ALERTS = `Alertmanager sends an alert to each channel that its label \`route\` names. Names are without \`${PREFIX}\`.`
