@@ -1,9 +1,16 @@
+import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'vitest'
 import { redisServerPresent as redisServer } from '../../scripts/stack/redis-server.ts'
 
 export const redisServerPresent = redisServer()
+
+const answers = (program: string): boolean => spawnSync(program, ['--version']).status === 0
+/** Debian's `prometheus` has prometheus and promtool, `prometheus-alertmanager` has amtool. */
+export const promtoolPresent = answers('promtool')
+export const prometheusPresent = answers('prometheus')
+export const amtoolPresent = answers('amtool')
 
 /** Public test data that a stranger's clone does not have. */
 export const SHARED_DATA = join(import.meta.dirname, '../../../shared/data')

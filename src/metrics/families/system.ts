@@ -1,0 +1,30 @@
+import { counter, gauge } from './family.ts'
+import { ENDED, TABLES } from './values.ts'
+
+const BUILD = { names: 'build' } as const
+const POOLS = ['kv', 'redis', 'supabase', 'upstream'] as const
+
+/** The gateway itself, and its telemetry. */
+export const SYSTEM = {
+  pool_connections: gauge('Permits to call a store or a provider at the same time.', 'S1', {
+    pool: POOLS,
+    state: ['in_use', 'idle'],
+  }),
+  pool_max_connections: gauge('Permits that there are.', 'S1', { pool: POOLS }),
+  connections_active: gauge('Open connections of clients.', 'S2', { kind: ['http', 'sse', 'websocket'] }),
+  build_info: gauge('1, with what runs as labels.', 'S3', { version: BUILD, commit: BUILD }),
+  start_time_seconds: gauge('When this began to count, in seconds since the epoch.', 'S4', {}),
+  probe_success: gauge('1 when the last probe of the minute succeeded, else 0.', 'S4', {
+    target: ['gateway', 'kv', 'redis', 'supabase', 'upstream'],
+  }),
+  telemetry_dropped_total: counter('Pieces of telemetry that were lost or folded together.', 'coverage', {
+    // `cardinality`: counted under `other`; `overflow`: a buffer was full; `undelivered`: nobody took it.
+    reason: ['cardinality', 'overflow', 'undelivered', 'invalid'],
+  }),
+  telemetry_lag_seconds: gauge('Age of the oldest count that is not yet shown.', 'live: below 1 s', {}),
+  feedback_writes_total: counter('Rows written behind answers.', 'feedback loss', {
+    table: TABLES,
+    outcome: ENDED,
+  }),
+  write_queue_depth: gauge('Rows that wait to be written.', 'feedback loss', { table: TABLES }),
+} as const
