@@ -13,6 +13,9 @@ const USAGE = `usage: npm run privacy -- export --tenant NAME [--user USER] [--o
 USER is what the tenant's requests have in their field "user". What is erased cannot be brought back.
 ${OPERATOR_OPTIONS}`
 
+const AGAIN = 'Do it again: what came so far is not all.'
+const pathOf = (tenant: string): string => `/api/admin/tenants/${encodeURIComponent(tenant)}`
+
 await runCommand(main)
 
 async function main(): Promise<void> {
@@ -87,8 +90,6 @@ async function copy({ body }: Response, to: Writable): Promise<number> {
   )
 }
 
-const AGAIN = 'Do it again: what came so far is not all.'
-
 function parsed(
   line: string,
 ): { complete?: boolean; rows?: number; error?: { message?: string } } | undefined {
@@ -117,8 +118,6 @@ async function erase(
     if (erasure.complete) return total
   }
 }
-
-const pathOf = (tenant: string): string => `/api/admin/tenants/${encodeURIComponent(tenant)}`
 
 function readArguments() {
   try {

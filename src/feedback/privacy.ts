@@ -11,6 +11,8 @@ export interface PrivacyParts {
   readonly eraseAccount: (tenantId: string) => Promise<void>
   /** Takes the copy of a key's record out of the shared store. */
   readonly removeKeyRecord: (digest: string) => Promise<void>
+  /** The tenant has changed, so that what is remembered of it here is wrong. */
+  readonly forget: (tenantId: string) => void
 }
 
 /** How far one call of an erasure came. */
@@ -60,14 +62,17 @@ export class Privacy {
     const work = new Work(this.#parts.now)
     // First of all nothing may be added any more.
     await store.close(tenantId)
+    this.#parts.forget(tenantId)
     await eraseAccount(tenantId)
-    while (work.allows(KEY_LOT + 2)) {
+    let hasKeys = true
+    while (hasKeys) {
+      if (!work.allows(KEY_LOT + 2)) return work.soFar()
       const keys = await store.keys(tenantId, KEY_LOT)
-      if (keys.length === 0) break
-      // A record that is left is believed for a minute, which no revocation can do better.
+      // Where that fails, the record is believed for a minute, as after any revocation.
       await Promise.all(keys.map(({ digest }) => this.#parts.removeKeyRecord(digest).catch(() => {})))
       await store.dropKeys(keys.map(({ id }) => id))
       work.count('virtual_keys', keys.length)
+      hasKeys = keys.length === KEY_LOT
     }
     while (work.allows(1)) {
       const removed = await store.eraseTenant(tenantId)
@@ -93,7 +98,9 @@ export class Privacy {
     while (isGone && work.allows(1)) {
       const { removed, isEmpty } = await store.clearCache(tenantId)
       work.count('llm_cache', removed)
-      if (isEmpty) return work.done()
+      if (!isEmpty) continue
+      this.#parts.forget(tenantId)
+      return work.done()
     }
     return work.soFar()
   }
@@ -115,10 +122,11 @@ class Work {
     this.#endMs = now() + MAX_MS
   }
 
-  /** Whether so many calls may still be made; they are counted as made. */
+  /** Whether so many calls may still be made; if so, they are counted as made. */
   allows(calls: number): boolean {
+    if (this.#calls + calls > MAX_CALLS || this.#now() >= this.#endMs) return false
     this.#calls += calls
-    return this.#calls <= MAX_CALLS && this.#now() < this.#endMs
+    return true
   }
 
   count(table: string, rows: number): void {

@@ -99,19 +99,40 @@ as $$
   on conflict (tenant_id, user_hash) do update set erased_at = now();
 $$;
 
--- Ends every key of a tenant, and makes all of its cached answers unreadable: the first step of its erasure.
+-- Ends every key of a tenant, and makes all of its cached answers unreadable: the first step of its erasure. What cron has
+-- not counted yet, because it was not running, is counted now; `erase_tenant` itself looks back one hour.
 create function public.close_tenant(closed_tenant uuid)
 returns void
 language plpgsql
 security invoker
 set search_path = ''
 as $$
+declare
+  uncounted_from timestamptz;
 begin
   if closed_tenant = '00000000-0000-4000-a000-000000000000' then
     raise exception 'the system tenant holds the public models and cannot be erased' using errcode = 'check_violation';
   end if;
   update public.virtual_keys set revoked_at = now() where tenant_id = closed_tenant and revoked_at is null;
   update public.tenants set epoch = epoch + 1 where id = closed_tenant;
+
+  select least(
+    (select min(p.stored_at) from public.ml_predictions p
+     where p.tenant_id = t.id and p.created_at >= t.predictions_pruned_before and not exists (
+       select from public.roll_up_minutes r
+       where r.tenant_id = t.id and r.starts_at = date_trunc('minute', p.created_at))),
+    (select min(m.stored_at) from public.prediction_minutes m
+     where m.tenant_id = t.id and m.starts_at >= t.predictions_pruned_before and not exists (
+       select from public.roll_up_minutes r where r.tenant_id = t.id and r.starts_at = m.starts_at)),
+    (select min(f.changed_at) from public.quality_feedback f
+     where f.tenant_id = t.id and f.matched_at is not null and f.received_at >= t.feedback_pruned_before and not exists (
+       select from public.feedback_hours h
+       where h.tenant_id = t.id and h.starts_at = date_trunc('hour', f.received_at, 'UTC')))
+  ) into uncounted_from
+  from public.tenants t where t.id = closed_tenant;
+  if uncounted_from is not null then
+    perform public.roll_up(uncounted_from, now() + interval '1 minute');
+  end if;
 end;
 $$;
 

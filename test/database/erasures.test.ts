@@ -188,6 +188,29 @@ describe('the steps of an erasure', () => {
     expect(await epoch(SYSTEM_TENANT_ID)).toBe(1)
   })
 
+  it('count what cron has not, however old it is', async () => {
+    const totals = async () => {
+      const sum = (columns: string, table: string) =>
+        supabase.sql(
+          `select ${columns} from ${table} where tenant_id = '${TENANT_A}' group by starts_at order by 1`,
+        )
+      return [
+        await sum('starts_at, sum(requests), sum(cost_usd)', 'roll_up_hours'),
+        await sum('starts_at, sum(ratings)', 'feedback_hours'),
+      ]
+    }
+    const before = await totals()
+    expect(before.flat().length).toBeGreaterThan(50)
+    for (const table of ['roll_up_minutes', 'roll_up_hours', 'feedback_hours'])
+      await supabase.sql(`delete from ${table} where tenant_id = '${TENANT_A}'`)
+    await supabase.sql(`update ml_predictions set stored_at = now() - interval '5 hours'`)
+    await supabase.sql(`update prediction_minutes set stored_at = now() - interval '5 hours'`)
+    await supabase.sql(`update quality_feedback set changed_at = now() - interval '5 hours'`)
+    await store.close(TENANT_A)
+    while ((await store.eraseTenant(TENANT_A)).get('tenants') === 0);
+    expect(await totals()).toEqual(before)
+  })
+
   it('clear the cache of one tenant in lots, and raise its epoch once, at the end', async () => {
     await supabase.sql(
       `insert into llm_cache (key, tenant_id, sealed, bytes, expires_at)

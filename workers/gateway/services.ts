@@ -118,6 +118,7 @@ export function createServices(env: Env): Services & Administration {
   const digest = new KeyDigest(requireSecret(env, 'KEY_PEPPER', MIN_SECRET_LENGTH))
   const directory = new SupabaseDirectory(supabase, digest, clock.now)
   const keyRecords = new KvKeyRecords(env.CACHE, vault)
+  const authenticator = new Authenticator({ clock, digest, directory, store: keyRecords })
   const chain = new CacheChain({
     clock,
     random: Math.random,
@@ -180,6 +181,7 @@ export function createServices(env: Env): Services & Administration {
       now: clock.now,
       eraseAccount: async (tenantId) => account(tenantId).erase(),
       removeKeyRecord: (digest) => keyRecords.remove(digest),
+      forget: (tenantId) => authenticator.forget(tenantId),
     }),
     sealedKeys: new SupabaseSealedKeys(supabase),
     counts,
@@ -190,7 +192,7 @@ export function createServices(env: Env): Services & Administration {
       modelStats.add(event)
       telemetry.record(event, waitUntil)
     },
-    authenticator: new Authenticator({ clock, digest, directory, store: keyRecords }),
+    authenticator,
     chat: {
       clock,
       fetch: withWorkersAi(fetchUpstream, env.AI),
