@@ -114,6 +114,13 @@ describe('pages of an export', () => {
   })
 })
 
+it('a user may have any name that a request can give it', async () => {
+  const odd = { name: 'a\0"\'\\,%_\u{1f600}', hash: USER }
+  expect((await store.page(TENANT_A, odd, undefined)).length).toBeGreaterThan(30)
+  expect(await store.eraseUser(TENANT_A, odd)).toBeGreaterThan(30)
+  expect(await store.page(TENANT_A, odd, undefined)).toEqual([])
+})
+
 describe('what comes after an erasure', () => {
   it('of a tenant is buried nowhere, while others are', async () => {
     await supabase.sql(`delete from tenants where id = '${TENANT_A}'`)
