@@ -161,6 +161,10 @@ describe('functions and views', () => {
         ['erase_tenant', { erased_tenant: TENANT_A }],
         ['erase_user', { erased_tenant: TENANT_A, erased_user_hash: 'u' }],
         ['prune_llm_cache', { max_entries: 0 }],
+        ['export_page', { exported_tenant: TENANT_A }],
+        ['close_tenant', { closed_tenant: TENANT_A }],
+        ['clear_cache', { cleared_tenant: TENANT_A }],
+        ['note_erased_user', { erased_tenant: TENANT_A, erased_user_hash: 'u'.repeat(43) }],
       ] as const)
         expect([role, name, (await clients[role].rpc(name, args)).error?.code]).toEqual([role, name, '42501'])
     }

@@ -127,6 +127,13 @@ export const TABLES: Readonly<Record<string, Rights>> = {
     row: (tenant_id) => ({ id: name(), tenant_id, kind: 'prediction', record: {}, reason: 'why' }),
     change: { reason: 'another' },
   },
+  erasures: {
+    members: 'none',
+    recorder: ['all', 'refused', 'refused', 'refused'],
+    reader: NOTHING,
+    row: (tenant_id) => ({ tenant_id, user_hash: long() }),
+    change: { erased_at: AT },
+  },
   prediction_minutes: {
     members: 'own',
     recorder: ADDS,

@@ -18,10 +18,13 @@ import { outboxOfAnySize } from '../../src/feedback/any-size.ts'
 import { DeadLetters } from '../../src/feedback/dead-letters.ts'
 import type { FeedbackReader } from '../../src/feedback/listing.ts'
 import { toParcel } from '../../src/feedback/outbox.ts'
+import { Privacy } from '../../src/feedback/privacy.ts'
+import { SupabasePrivacy } from '../../src/feedback/privacy-supabase.ts'
 import { SupabaseFeedback } from '../../src/feedback/supabase-feedback.ts'
 import { SupabaseRecords } from '../../src/feedback/supabase-records.ts'
 import { Telemetry } from '../../src/feedback/telemetry.ts'
 import { FeedbackTokens } from '../../src/feedback/token.ts'
+import { UserHashes } from '../../src/feedback/user-hash.ts'
 import { ModelStats } from '../../src/metrics/model-stats.ts'
 import { RequestCounts } from '../../src/metrics/request-counts.ts'
 import { Catalogue } from '../../src/models/catalogue.ts'
@@ -84,6 +87,7 @@ export interface Administration {
     readonly reader: FeedbackReader
   }
   readonly deadLetters: DeadLetters
+  readonly privacy: Privacy
   /** Tells the tenant's account object, after which the key never spends again. */
   revokeInAccount(tenantId: string, keyId: string): Promise<void>
 }
@@ -98,6 +102,8 @@ export const workerClock: Clock = {
 
 const MEMORY_BYTES = 24 * 1024 * 1024
 const STORE_TIMEOUT_MS = 2_000
+/** For whole batches and pages, which nobody's request waits for. */
+const BATCH_TIMEOUT_MS = 20_000
 const KIB = 1024
 
 /**
@@ -112,6 +118,7 @@ export function createServices(env: Env): Services & Administration {
   const digest = new KeyDigest(requireSecret(env, 'KEY_PEPPER', MIN_SECRET_LENGTH))
   const directory = new SupabaseDirectory(supabase, digest, clock.now)
   const keyRecords = new KvKeyRecords(env.CACHE, vault)
+  const authenticator = new Authenticator({ clock, digest, directory, store: keyRecords })
   const chain = new CacheChain({
     clock,
     random: Math.random,
@@ -168,6 +175,14 @@ export function createServices(env: Env): Services & Administration {
       newId: () => uuidv7(clock.now()),
     },
     deadLetters: new DeadLetters(supabase, records),
+    privacy: new Privacy({
+      store: new SupabasePrivacy(supabaseConnector(env, BATCH_TIMEOUT_MS)),
+      hashes: new UserHashes(vault),
+      now: clock.now,
+      eraseAccount: async (tenantId) => account(tenantId).erase(),
+      removeKeyRecord: (digest) => keyRecords.remove(digest),
+      forget: (tenantId) => authenticator.forget(tenantId),
+    }),
     sealedKeys: new SupabaseSealedKeys(supabase),
     counts,
     modelStats,
@@ -177,7 +192,7 @@ export function createServices(env: Env): Services & Administration {
       modelStats.add(event)
       telemetry.record(event, waitUntil)
     },
-    authenticator: new Authenticator({ clock, digest, directory, store: keyRecords }),
+    authenticator,
     chat: {
       clock,
       fetch: withWorkersAi(fetchUpstream, env.AI),
@@ -239,7 +254,7 @@ function rootSecret(env: Env): Uint8Array<ArrayBuffer> {
 }
 
 /** A client a call: nothing of one request's connection state reaches another. */
-function supabaseConnector(env: Env): () => SupabaseClient {
+function supabaseConnector(env: Env, timeoutMs = STORE_TIMEOUT_MS): () => SupabaseClient {
   const url = requireSecret(env, 'SUPABASE_URL')
   const key = requireSecret(env, 'SUPABASE_SECRET_KEY')
   return () =>
@@ -248,7 +263,7 @@ function supabaseConnector(env: Env): () => SupabaseClient {
       // A repeated call would outlive every deadline here; who asks decides what a failure means.
       db: { retry: false },
       global: {
-        fetch: (input, init) => fetch(input, { ...init, signal: AbortSignal.timeout(STORE_TIMEOUT_MS) }),
+        fetch: (input, init) => fetch(input, { ...init, signal: AbortSignal.timeout(timeoutMs) }),
       },
     })
 }
