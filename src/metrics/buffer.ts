@@ -1,5 +1,5 @@
 import { type Clock, type WaitUntil, withDeadline } from '../core/clock.ts'
-import { type Batch, type BatchAnswer, FIRST_FLUSH_MS } from './batch.ts'
+import { type Batch, type BatchAnswer, flushIntervalMs } from './batch.ts'
 import { Tally } from './batch-tally.ts'
 
 export interface BufferOptions {
@@ -45,13 +45,15 @@ export class MetricsBuffer {
   #sleepers = new Set<Sleeper>()
   #unacknowledged: Batch | undefined
   #seq = 0
-  #flushMs = FIRST_FLUSH_MS
+  #flushMs: number
   /** Until then the batch is being sent, or may not be sent again. */
   #busyUntilMs = Number.NEGATIVE_INFINITY
   #failures = 0
 
   constructor(options: BufferOptions) {
     this.#options = options
+    // Isolates that start together do not send together.
+    this.#flushMs = flushIntervalMs(0, false, options.random())
   }
 
   count(series: string, amount = 1): void {
