@@ -7,7 +7,7 @@ import { MetricsBuffer } from '../../src/metrics/buffer.ts'
 import { FAKE_START_MS, type FakeClock, fakeClock, settled } from '../support/fake-clock.ts'
 
 const REQUESTS = 'requests_received_total'
-const SEED = Date.now() & 0xffff
+const SEED = Number(process.env.SEED ?? Date.now() % 1_000_000)
 console.log(`seed ${SEED}`)
 
 type Send = (batch: Batch) => Promise<BatchAnswer>

@@ -10,7 +10,7 @@ import {
   sketchOf,
 } from '../../src/metrics/sketch.ts'
 
-const SEED = Date.now() & 0xffff
+const SEED = Number(process.env.SEED ?? Date.now() % 1_000_000)
 console.log(`seed ${SEED}`)
 
 const normal = (random: () => number): number =>

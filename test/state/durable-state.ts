@@ -5,6 +5,8 @@ export interface FakeState {
   readonly ctx: DurableObjectState
   readonly rows: (table: string) => number
   readonly alarmMs: () => number | null
+  /** Its time has come. */
+  readonly clearAlarm: () => void
 }
 
 export function durableState(id: string): FakeState {
@@ -29,5 +31,8 @@ export function durableState(id: string): FakeState {
     ctx: { id: { toString: () => id }, storage, waitUntil: () => {} } as unknown as DurableObjectState,
     rows: (table) => Number(db.prepare(`select count(*) as n from ${table}`).get()?.n),
     alarmMs: () => alarmMs,
+    clearAlarm: () => {
+      alarmMs = null
+    },
   }
 }

@@ -14,6 +14,7 @@ export class LiveAudience {
   readonly #clock: Clock
   readonly #look: (seconds: number) => Promise<Live>
   readonly #viewers = new Set<Viewer>()
+  #ticking = false
 
   constructor(clock: Clock, look: (seconds: number) => Promise<Live>) {
     this.#clock = clock
@@ -28,14 +29,15 @@ export class LiveAudience {
       start: (controller) => {
         viewer = { seconds, controller }
         this.#viewers.add(viewer)
-        if (this.#viewers.size === 1) void this.#tick()
+        if (!this.#ticking) void this.#tick()
       },
       cancel: () => void (viewer && this.#viewers.delete(viewer)),
     })
   }
 
   async #tick(): Promise<void> {
-    if (this.#viewers.size === 0) return
+    this.#ticking = this.#viewers.size > 0
+    if (!this.#ticking) return
     for (const seconds of new Set([...this.#viewers].map((viewer) => viewer.seconds))) {
       const line = utf8(`${JSON.stringify(await this.#look(seconds))}\n`)
       for (const viewer of this.#viewers) if (viewer.seconds === seconds) this.#show(viewer, line)
