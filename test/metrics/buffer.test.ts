@@ -177,6 +177,48 @@ describe('the buffer of an isolate', () => {
     expect(counted()).toBe(2)
   })
 
+  it('takes a late word about one batch for no word about the next', async () => {
+    const calls: { seq: number; answer: () => void; fail: () => void }[] = []
+    const { request } = bufferOf(
+      ({ seq }) =>
+        new Promise((resolve, reject) => {
+          calls.push({
+            seq,
+            answer: () => resolve({ flushMs: FLUSH_MS }),
+            fail: () => reject(new Error('lost')),
+          })
+        }),
+    )
+    const first = request()
+    await clock.advance(2_500)
+    first.ended = true
+    request()
+    await clock.advance(5_000)
+    calls[1]?.answer()
+    await clock.advance(2_000)
+    expect(calls.map(({ seq }) => seq)).toEqual([1, 1, 2])
+    calls[0]?.answer()
+    await clock.advance(100)
+    calls[2]?.fail()
+    await clock.advance(2_000)
+    expect(calls.map(({ seq }) => seq)).toEqual([1, 1, 2, 2])
+  })
+
+  it('keeps no request longer than its batch', async () => {
+    const { take } = shard()
+    const { request } = bufferOf(take)
+    for (let i = 0; i < 100; i++) {
+      request()
+      await clock.advance(50)
+    }
+    let ended = 0
+    for (const work of pending) void work.then(() => (ended += 1))
+    await settled()
+    // All but those of the gathering that is open, and of the one before.
+    expect(ended).toBeGreaterThanOrEqual(pending.length - 8)
+    expect(pending.length).toBeGreaterThan(12)
+  })
+
   it('goes on counting while the shard is away for long, without ever more timers or memory', async () => {
     const { take, calls, counted } = shard()
     let away = true

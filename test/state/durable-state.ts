@@ -4,6 +4,8 @@ import { DatabaseSync } from 'node:sqlite'
 export interface FakeState {
   readonly ctx: DurableObjectState
   readonly rows: (table: string) => number
+  /** Statements that were run. */
+  readonly statements: () => number
   readonly alarmMs: () => number | null
   /** Its time has come. */
   readonly clearAlarm: () => void
@@ -13,8 +15,10 @@ export function durableState(id: string): FakeState {
   const db = new DatabaseSync(':memory:')
   const prepared = new Map<string, ReturnType<DatabaseSync['prepare']>>()
   let alarmMs: number | null = null
+  let statements = 0
   const sql = {
     exec: (query: string, ...values: (string | number)[]) => {
+      statements += 1
       const statement = prepared.get(query) ?? db.prepare(query)
       prepared.set(query, statement)
       return statement.all(...values)
@@ -30,6 +34,7 @@ export function durableState(id: string): FakeState {
   return {
     ctx: { id: { toString: () => id }, storage, waitUntil: () => {} } as unknown as DurableObjectState,
     rows: (table) => Number(db.prepare(`select count(*) as n from ${table}`).get()?.n),
+    statements: () => statements,
     alarmMs: () => alarmMs,
     clearAlarm: () => {
       alarmMs = null

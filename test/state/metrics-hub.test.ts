@@ -27,7 +27,7 @@ afterEach(() => vi.useRealTimers())
 /** Three shards and their hub, each on its own storage; a shard can be away, or silent. */
 function fleet() {
   const hubState = durableState('hub')
-  const faults = new Map<string, 'away' | 'silent'>()
+  const faults = new Map<string, 'away' | 'silent' | 'slow'>()
   const asked: string[] = []
   let hub: MetricsHub
   const shardStates = new Map<string, FakeState>(['0', '1', '2'].map((id) => [id, durableState(id)]))
@@ -38,7 +38,9 @@ function fleet() {
     if (faults.get(id) === 'silent') return new Promise<T>(() => {})
     const shard = shards.get(id)
     if (!shard) throw new Error(`no shard ${id}`)
-    return structuredClone(fn(shard))
+    const answer = structuredClone(fn(shard))
+    if (faults.get(id) === 'slow') await new Promise((resolve) => setTimeout(resolve, 1_500))
+    return answer
   }
   const hubEnv = {
     METRICS_SHARD: {
@@ -144,6 +146,22 @@ describe('the hub', () => {
     const window = hub().window(30 * 60)
     expect(window.amounts.counters[REQUESTS]).toBe(60)
     expect(increase(hub().window(600, 300), REQUESTS, 600)).toBe(30)
+  })
+
+  it('counts a minute once that it asked for twice at once, and believes the newer answer', async () => {
+    const { count, hub, faults } = fleet()
+    await count('0', 3)
+    await vi.advanceTimersByTimeAsync(MINUTE_MS)
+    await Promise.all([hub().snapshot(), hub().snapshot()])
+    expect(hub().window(300).amounts.counters[REQUESTS]).toBe(3)
+    faults.set('0', 'slow')
+    const older = hub().snapshot()
+    await vi.advanceTimersByTimeAsync(1_000)
+    faults.clear()
+    await count('0', 4)
+    expect((await hub().snapshot()).totals.counters[REQUESTS]).toBe(7)
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect((await older).totals.counters[REQUESTS]).toBe(7)
   })
 
   it('asks nobody who is silent, and rests when nothing is left to tell', async () => {

@@ -160,8 +160,23 @@ describe('a shard', () => {
     shard.take(batch('a', 3, 1))
     const restarted = start()
     restarted.take(batch('a', 4, 1))
-    expect(restarted.report(0).minutes).toEqual(told.minutes)
-    expect(counted(restarted)).toBe(4)
+    pass(6 * MINUTE_MS)
+    const [first, open, ...more] = restarted.report(0).minutes
+    expect([first]).toEqual(told.minutes)
+    expect(open?.amounts.counters[REQUESTS]).toBe(3)
+    expect(more).toEqual([])
+  })
+
+  it('writes a row for a batch, and little else', () => {
+    const { start, statements } = object()
+    const shard = start()
+    const before = statements()
+    for (let i = 1; i <= 10_000; i++) {
+      shard.take(batch('a', i, 1))
+      pass(100)
+    }
+    expect(statements() - before).toBeGreaterThanOrEqual(10_000)
+    expect(statements() - before).toBeLessThan(10_100)
   })
 
   it('adds up the gauges of isolates that are heard of', () => {
