@@ -2,12 +2,26 @@
 export const REGIONS = ['wnam', 'enam', 'sam', 'weur', 'eeur', 'apac', 'oc', 'afr', 'me'] as const
 export type Region = (typeof REGIONS)[number]
 
-/** For ever: with another number an isolate's batches would meet a shard that does not know what was counted. */
+const BY_CONTINENT: Readonly<Record<string, Region>> = {
+  AF: 'afr',
+  AN: 'oc',
+  AS: 'apac',
+  EU: 'weur',
+  NA: 'enam',
+  OC: 'oc',
+  SA: 'sam',
+}
+
+/** @param continent of a request, by Cloudflare's code. An isolate keeps to the region of its first request. */
+export const regionOf = (continent: string | undefined): Region =>
+  (continent !== undefined && Object.hasOwn(BY_CONTINENT, continent) && BY_CONTINENT[continent]) || 'enam'
+
+/** For ever: with another number isolates would change their shards. */
 export const SHARDS = 16
 
 /**
- * The shard an isolate sends to. By isolate, not by tenant: one large tenant would be one hot shard, and a batch would
- * have to be cut up.
+ * The shard an isolate sends to, the same as long as it lives: another one could not know what was counted. By
+ * isolate, not by tenant: one large tenant would be one hot shard, and a batch would have to be cut up.
  */
 export const shardName = (region: Region, isolate: string): string => `${region}-${hash(isolate) % SHARDS}`
 

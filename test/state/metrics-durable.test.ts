@@ -33,15 +33,17 @@ const REQUESTS = 'requests_received_total'
 
 let dir: string
 let state: string
+let isolate: string
 let served: Served | undefined
 
 const binding = (name: string, className: string, service = '') =>
   `(name = "${name}", durableObjectNamespace = ${service ? `(className = "${className}", serviceName = "${service}")` : `"${className}"`})`
 
-async function start(): Promise<Served> {
+/** @param mainFile of the worker that listens */
+async function start(mainFile = join(dir, 'door/door.js')): Promise<Served> {
   const port = await freePort()
-  const door = {
-    mainFile: join(dir, 'door/door.js'),
+  const main = {
+    mainFile,
     bindings: [binding('SHARD', 'MetricsShard', 'state'), binding('HUB', 'MetricsHub', 'state')],
   }
   const objects = {
@@ -55,7 +57,7 @@ async function start(): Promise<Served> {
     ],
   }
   const disk = `(name = "disk", disk = (path = "${join(dir, 'disk')}", writable = true))`
-  served = await serve(writeConfig(join(dir, 'all.capnp'), port, door, { state: objects }, [disk]), port, '/')
+  served = await serve(writeConfig(join(dir, 'all.capnp'), port, main, { state: objects }, [disk]), port, '/')
   return served
 }
 
@@ -100,6 +102,7 @@ beforeAll(() => {
   mkdirSync(join(dir, 'door'))
   writeFileSync(join(dir, 'door/door.js'), DOOR)
   state = bundle(ROOT, 'workers/state/wrangler.toml', join(dir, 'state'))
+  isolate = bundle(ROOT, 'test/state/metrics-isolate.toml', join(dir, 'isolate'))
 })
 beforeEach(() => mkdirSync(join(dir, 'disk'), { recursive: true }))
 afterEach(async () => {
@@ -177,6 +180,32 @@ describe('what isolates sent', () => {
     await ask({ binding: 'SHARD', name: 'weur-3', method: 'live', args: [1] })
     expect((await take(batchOf(names[0] ?? '', 6, 0))).flushMs).toBe(2_500)
     console.log(`${gaveUp} calls were given up, and sent again`)
+  })
+})
+
+describe('an isolate', () => {
+  it('has every request counted, also of callers who left', { timeout: 60_000 }, async () => {
+    const random = seededRandom(SEED)
+    const { port } = await start(join(isolate, 'metrics-isolate.js'))
+    const url = `http://127.0.0.1:${port}/`
+    let answered = 0
+    let left = 0
+    const caller = async () => {
+      for (let i = 0; i < 60; i++) {
+        const signal = AbortSignal.timeout(random() < 0.2 ? 1 + Math.floor(random() * 20) : 20_000)
+        const response = await fetch(url, { method: 'POST', signal }).catch(() => undefined)
+        if (response && (await response.text().catch(() => '')) === 'counted') answered += 1
+        else left += 1
+      }
+    }
+    await Promise.all(Array.from({ length: 30 }, caller))
+    expect(left).toBeGreaterThan(50)
+    const seen = async () => (await (await fetch(url)).json()) as { received: number; counted: number }
+    const { received } = await seen()
+    expect(received).toBeGreaterThanOrEqual(answered)
+    // Nobody else comes: those who were here see to it that all is sent.
+    await expect.poll(async () => (await seen()).counted, { timeout: 15_000, interval: 200 }).toBe(received)
+    expect((await seen()).received).toBe(received)
   })
 })
 

@@ -193,7 +193,7 @@ describe('the hub', () => {
     expect(first.isolates).toBe(2)
     // One that does not answer holds nobody up for long.
     faults.set('1', 'silent')
-    await vi.advanceTimersByTimeAsync(1_000)
+    await vi.advanceTimersByTimeAsync(1_500)
     expect((await next()).window.amounts.counters).toEqual({ [REQUESTS]: 3 })
     faults.clear()
     const before = asked.length

@@ -24,11 +24,14 @@ export interface HubSnapshot {
 }
 
 /** What is remembered of a shard: its last report, the minutes aside. */
-type Known = Omit<ShardReport, 'minutes'>
+interface Known extends Omit<ShardReport, 'minutes'> {
+  /** By this object's own clock. */
+  readonly askedMs: number
+}
 
 const SHARDS_KEY = 'shards'
 const ANSWER_MS = 2_000
-const LIVE_ANSWER_MS = 400
+const LIVE_ANSWER_MS = 1_000
 /** Behind the minute's end, when the shards' minutes are over too. */
 const ALARM_DELAY_MS = 1_000
 
@@ -130,14 +133,15 @@ export class MetricsHub extends DurableObject<Env> {
   async #ask(): Promise<number> {
     const answers = await Promise.allSettled(
       this.#withNews().map(async (id) => {
+        const askedMs = Date.now()
         const after = this.#shards.get(id)?.throughMinute ?? 0
-        this.#learn(id, await withDeadline(clock, ANSWER_MS, this.#shard(id).report(after)))
+        this.#learn(id, askedMs, await withDeadline(clock, ANSWER_MS, this.#shard(id).report(after)))
       }),
     )
     return answers.filter(({ status }) => status === 'rejected').length
   }
 
-  #learn(id: string, { minutes, ...report }: ShardReport): void {
+  #learn(id: string, askedMs: number, { minutes, ...report }: ShardReport): void {
     const known = this.#shards.get(id)
     // Two may have asked at once, and the older answer may come last.
     if (known && known.atMs > report.atMs) return
@@ -146,15 +150,16 @@ export class MetricsHub extends DurableObject<Env> {
       this.#rings.addMinute(slot)
       for (const merged of this.#rings.minutes(slot.minute, slot.minute + 1)) putMinute(this.#store, merged)
     }
-    this.#shards.set(id, report)
-    this.#store.put(id, report)
+    const now: Known = { ...report, askedMs }
+    this.#shards.set(id, now)
+    this.#store.put(id, now)
   }
 
   /** A shard speaks up once a minute; its last words may be two minutes old when its last batch is told. */
   #withNews(): string[] {
     return [...this.#shards].flatMap(([id, known]) => {
       const newsMs = this.#newsMs.get(id) ?? 0
-      return !known || known.atMs < newsMs + 2 * MINUTE_MS ? [id] : []
+      return !known || known.askedMs < newsMs + 2 * MINUTE_MS ? [id] : []
     })
   }
 

@@ -148,6 +148,8 @@ export class MetricsShard extends DurableObject<Env> {
 
   #count({ isolate, seq, added, sketches }: Batch, atMs: number): void {
     this.#rings.add({ ...added, sketches }, atMs)
+    const known = this.#isolates.get(isolate)
+    if (!known || known.seenMs <= atMs - ACTIVE_MS) this.#active.count += 1
     this.#isolates.set(isolate, { seq, seenMs: atMs, gauges: added.gauges })
   }
 
@@ -180,7 +182,7 @@ export class MetricsShard extends DurableObject<Env> {
     return mergeGauges([...leased, { telemetry_lag_seconds: this.#lagSeconds }])
   }
 
-  /** Counted anew each second. */
+  /** Counted anew each second; in between, those that are new are added. */
   #activeIsolates(nowMs: number): number {
     const second = Math.floor(nowMs / 1_000)
     if (this.#active.second !== second) {
