@@ -110,29 +110,36 @@ export class Rings {
     return this.#minutes.between(first, end).map(([minute, tally]) => ({ minute, amounts: tally.amounts() }))
   }
 
+  /** The last seconds, 60 at most: the whole ones and the one that is open. How long that is the window says. */
+  lastSeconds(nowMs: number, seconds: number): Window {
+    return windowOf(this.#seconds, nowMs, Math.min(seconds, SECONDS), 0)
+  }
+
   /**
-   * The last `seconds` whole stretches and the one that is open: seconds where the ring of seconds reaches, else
-   * minutes. How long that is the window says.
-   * @param offsetSeconds how long ago the window ends; then it has whole stretches only
+   * The last whole minutes, so many that the seconds are in them, and the one that is open.
+   * @param offsetSeconds how long ago the window ends; then it has whole minutes only
    */
-  window(nowMs: number, seconds: number, offsetSeconds = 0): Window {
-    const ring = seconds + offsetSeconds <= SECONDS ? this.#seconds : this.#minutes
-    const open = Math.floor(nowMs / ring.widthMs)
-    const end = open + 1 - (offsetSeconds > 0 ? Math.round((offsetSeconds * 1_000) / ring.widthMs) + 1 : 0)
-    const whole = Math.ceil((seconds * 1_000) / ring.widthMs)
-    const first = Math.min(end, open) - whole
-    const sum = new Tally(MAX_SERIES)
-    for (const [, tally] of ring.between(first, end)) {
-      const amounts = tally.amounts()
-      sum.add(amounts)
-      sum.addSketches(amounts.sketches)
-    }
-    const endMs = Math.min(end * ring.widthMs, nowMs)
-    return { amounts: sum.amounts(), seconds: (endMs - first * ring.widthMs) / 1_000 }
+  lastMinutes(nowMs: number, seconds: number, offsetSeconds = 0): Window {
+    return windowOf(this.#minutes, nowMs, seconds, offsetSeconds)
   }
 
   #tallyOf(day: number): Tally {
     if (!this.#day || this.#day.day < day) this.#day = { day, tally: new Tally(MAX_SERIES) }
     return this.#day.tally
   }
+}
+
+function windowOf(ring: Ring, nowMs: number, seconds: number, offsetSeconds: number): Window {
+  const { widthMs } = ring
+  const open = Math.floor(nowMs / widthMs)
+  const end = offsetSeconds > 0 ? open - Math.round((offsetSeconds * 1_000) / widthMs) : open + 1
+  const first = Math.min(end, open) - Math.ceil((seconds * 1_000) / widthMs)
+  const sum = new Tally(MAX_SERIES)
+  for (const [, tally] of ring.between(first, end)) {
+    const amounts = tally.amounts()
+    sum.add(amounts)
+    sum.addSketches(amounts.sketches)
+  }
+  const endMs = Math.min(end * widthMs, nowMs)
+  return { amounts: sum.amounts(), seconds: (endMs - first * widthMs) / 1_000 }
 }

@@ -25,6 +25,9 @@ export const SHARDS = 16
  */
 export const shardName = (region: Region, isolate: string): string => `${region}-${hash(isolate) % SHARDS}`
 
+/** The one hub of all shards. */
+export const HUB_NAME = 'hub'
+
 /** FNV-1a, its bits mixed once more: alone its lowest bits are uneven. */
 function hash(text: string): number {
   let bits = 0x811c9dc5

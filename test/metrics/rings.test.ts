@@ -33,15 +33,15 @@ describe('rings', () => {
     // One a second for ten minutes, then ten a second for ten more.
     for (let s = 0; s < 1_200; s++) rings.add(requests(s < 600 ? 1 : 10), START_MS + s * 1_000)
     const nowMs = START_MS + 1_200_000 - 1
-    expect(rate(rings.window(nowMs, 10), isRequests)).toBeCloseTo(10, 1)
-    expect(rate(rings.window(nowMs, 300), isRequests)).toBeCloseTo(10, 1)
-    expect(rate(rings.window(nowMs, 300, 660), isRequests)).toBe(1)
-    expect(increase(rings.window(nowMs, 300, 660), 'requests_total{outcome="success"}', 300)).toBe(300)
-    expect(rings.window(nowMs, 300, 660).seconds).toBe(300)
-    expect(rings.window(nowMs, 10).seconds).toBeCloseTo(11, 2)
-    expect(rate(rings.window(nowMs, 10), 'requests_total')).toBe(0)
+    expect(rate(rings.lastSeconds(nowMs, 10), isRequests)).toBeCloseTo(10, 1)
+    expect(rate(rings.lastMinutes(nowMs, 300), isRequests)).toBeCloseTo(10, 1)
+    expect(rate(rings.lastMinutes(nowMs, 300, 660), isRequests)).toBe(1)
+    expect(increase(rings.lastMinutes(nowMs, 300, 660), 'requests_total{outcome="success"}', 300)).toBe(300)
+    expect(rings.lastMinutes(nowMs, 300, 660).seconds).toBe(300)
+    expect(rings.lastSeconds(nowMs, 10).seconds).toBeCloseTo(11, 2)
+    expect(rate(rings.lastSeconds(nowMs, 10), 'requests_total')).toBe(0)
     // Silence is seen as silence.
-    expect(rate(rings.window(nowMs + 61_000, 60), isRequests)).toBe(0)
+    expect(rate(rings.lastSeconds(nowMs + 61_000, 60), isRequests)).toBe(0)
     expect(rings.totals().counters).toEqual({ 'requests_total{outcome="success"}': 6_600 })
   })
 
@@ -51,8 +51,8 @@ describe('rings', () => {
     expect(rings.minutes(0)).toHaveLength(MINUTES + 1)
     expect(rings.totals().counters).toEqual({ 'requests_total{outcome="success"}': 400 })
     const nowMs = START_MS + 399 * MINUTE_MS + 59_999
-    expect(rate(rings.window(nowMs, MINUTES * 60), isRequests) * 60).toBeCloseTo(1, 3)
-    expect(rate(rings.window(nowMs, 3_600, 3_600), isRequests) * 60).toBe(1)
+    expect(rate(rings.lastMinutes(nowMs, MINUTES * 60), isRequests) * 60).toBeCloseTo(1, 3)
+    expect(rate(rings.lastMinutes(nowMs, 3_600, 3_600), isRequests) * 60).toBe(1)
   })
 
   it('begin a day anew at midnight UTC', () => {
@@ -84,12 +84,12 @@ describe('rings', () => {
     for (const [i, value] of values.entries())
       rings.add(requests(1, [value]), START_MS + Math.floor(i / 50) * 1_000)
     const nowMs = START_MS + 59_999
-    const minutes = rings.window(nowMs, 300)
+    const minutes = rings.lastMinutes(nowMs, 300)
     const histogram = histogramOf(minutes, (series) => series.startsWith('request_duration_seconds'))
     const byBuckets = bucketQuantile(0.95, BOUNDS, histogram?.counts ?? [])
     expect(Math.abs((byBuckets ?? 0) - 0.95)).toBeLessThan(0.02)
     const truth = [...values].sort((a, b) => a - b)[Math.ceil(0.95 * 3_000) - 1] ?? 0
-    const bySketch = sketchQuantile(rings.window(nowMs, 60), 'request_duration_seconds', 0.95) ?? 0
+    const bySketch = sketchQuantile(rings.lastSeconds(nowMs, 60), 'request_duration_seconds', 0.95) ?? 0
     expect(Math.abs(bySketch / truth - 1)).toBeLessThanOrEqual(0.0101)
     expect(sketchQuantile(minutes, 'request_duration_seconds', 0.95)).toBeUndefined()
   })
@@ -98,12 +98,12 @@ describe('rings', () => {
     const [a, b] = [new Rings(), new Rings()]
     a.add(requests(2, [0.2]), START_MS)
     b.add(requests(3, [0.9, 0.9]), START_MS)
-    const both = mergeWindows([a.window(START_MS + 999, 5), b.window(START_MS + 999, 5)], 100)
+    const both = mergeWindows([a.lastSeconds(START_MS + 999, 5), b.lastSeconds(START_MS + 999, 5)], 100)
     expect(both.amounts).toEqual(
       (() => {
         const one = new Rings()
         one.add(requests(5, [0.2, 0.9, 0.9]), START_MS)
-        return one.window(START_MS + 999, 5).amounts
+        return one.lastSeconds(START_MS + 999, 5).amounts
       })(),
     )
   })

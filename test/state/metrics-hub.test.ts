@@ -146,6 +146,11 @@ describe('the hub', () => {
     const window = hub().window(30 * 60)
     expect(window.amounts.counters[REQUESTS]).toBe(60)
     expect(increase(hub().window(600, 300), REQUESTS, 600)).toBe(30)
+    // Of whole minutes only, whenever it is asked.
+    await vi.advanceTimersByTimeAsync(59_000 - (Date.now() % MINUTE_MS))
+    expect(increase(hub().window(300), REQUESTS, 300)).toBe(15)
+    expect(hub().window(60).amounts.counters[REQUESTS]).toBe(3)
+    expect(hub().window(60).seconds).toBe(60)
   })
 
   it('counts a minute once that it asked for twice at once, and believes the newer answer', async () => {

@@ -96,9 +96,10 @@ export class MetricsHub extends DurableObject<Env> {
     }
   }
 
-  /** What was added in the last minutes that are over. @param offsetSeconds how long ago the window ends */
+  /** What was added in the last minutes that are over. @param offsetSeconds how long before that the window ends */
   window(seconds: number, offsetSeconds = 0): Window {
-    return this.#rings.window(Date.now(), seconds, offsetSeconds)
+    const overMs = Math.floor(Date.now() / MINUTE_MS) * MINUTE_MS
+    return this.#rings.lastMinutes(overMs, seconds, offsetSeconds)
   }
 
   /** What was added in the last seconds, 60 at most, and the gauges; of the shards that answer at once. */

@@ -9,6 +9,7 @@ import {
 import { LONGEST_LEASE_MS, mergeGauges, stillLeased } from '../../src/metrics/batch-gauges.ts'
 import { droppedSeries } from '../../src/metrics/batch-tally.ts'
 import { MINUTE_MS, type MinuteSlot, Rings, type RingsState } from '../../src/metrics/rings.ts'
+import { HUB_NAME } from '../../src/metrics/shard-name.ts'
 import type { MetricsHub } from './metrics-hub.ts'
 import {
   type BatchRows,
@@ -23,9 +24,6 @@ import {
 interface Env {
   readonly METRICS_HUB: DurableObjectNamespace<MetricsHub>
 }
-
-/** The one hub. */
-export const HUB_NAME = 'hub'
 
 /** Batches until they are folded into what is kept; so many are read again after a restart. */
 const ROWS = 1_000
@@ -129,7 +127,7 @@ export class MetricsShard extends DurableObject<Env> {
     const nowMs = this.#now()
     this.#watchedUntilMs = nowMs + WATCHED_MS
     return {
-      window: this.#rings.window(nowMs, seconds),
+      window: this.#rings.lastSeconds(nowMs, seconds),
       gauges: this.#gauges(nowMs),
       isolates: this.#activeIsolates(nowMs),
     }
