@@ -2,6 +2,8 @@ import { GatewayError } from '../../src/core/errors.ts'
 import type { TelemetryMessage } from '../../src/feedback/outbox.ts'
 import type { Account } from '../state/account.ts'
 import type { Idempotency } from '../state/idempotency.ts'
+import type { MetricsHub } from '../state/metrics-hub.ts'
+import type { MetricsShard } from '../state/metrics-shard.ts'
 import type { WorkersAiBinding } from './workers-ai.ts'
 
 /** What the operator configures: bindings from wrangler.toml, secrets and variables by name. */
@@ -13,6 +15,9 @@ export interface Env {
   /** Rows on their way to the recorder. */
   readonly TELEMETRY: Queue<TelemetryMessage>
   readonly IDEMPOTENCY: DurableObjectNamespace<Idempotency>
+  /** What isolates count: theirs is the shard of `shardName`, the hub is all of them. */
+  readonly METRICS_SHARD: DurableObjectNamespace<MetricsShard>
+  readonly METRICS_HUB: DurableObjectNamespace<MetricsHub>
 
   /** Base64url, at least 32 random bytes: seals cached values and makes cache keys. */
   readonly ROOT_KEY?: string
