@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { startSimulatedProvider } from '../simulated-provider.ts'
+import { databaseKeys, type KeyName, signerOf } from './database-keys.ts'
 import { startMemoryRedis } from './memory-redis.ts'
 import { redisServerPresent, startRedisServer } from './redis-server.ts'
 import { loadSecrets, type Secrets } from './secrets.ts'
@@ -29,6 +30,9 @@ export interface Laptop {
 
 const REAL_PROVIDERS = ['OPENAI_API_KEY', 'ANTHROPIC_API_KEY', 'GEMINI_API_KEY', 'OLLAMA_BASE_URL']
 
+/** Made anew at each start. */
+const KEY_DAYS = 365
+
 const OLLAMA = '127.0.0.1:11434'
 
 /** What models may be added at beside public https: where Ollama lies by itself, and what is configured here. */
@@ -36,6 +40,17 @@ function loopbackPlaces(urls: readonly (string | undefined)[]): string {
   const hosts = urls.flatMap((url) => (url && URL.canParse(url) ? [new URL(url)] : []))
   const local = hosts.filter(({ hostname }) => ['127.0.0.1', 'localhost', '[::1]'].includes(hostname))
   return [...new Set([OLLAMA, ...local.filter(({ port }) => port !== '').map(({ host }) => host)])].join(',')
+}
+
+/** Each worker under a role of its own; at another Supabase, of which nothing can be signed here, under its secret key. */
+function workerKeys(secrets: Secrets, devVars: LaptopOptions['devVars']): Partial<Record<KeyName, string>> {
+  if (devVars.SUPABASE_URL === undefined)
+    return databaseKeys(secrets.SUPABASE_PUBLISHABLE_KEY, signerOf(secrets.JWT_SECRET), {
+      nowMs: Date.now(),
+      days: KEY_DAYS,
+    })
+  const key = devVars.SUPABASE_SECRET_KEY
+  return key === undefined ? {} : { SUPABASE_RECORDER_KEY: key, SUPABASE_KEEPER_KEY: key }
 }
 
 /** Starts every part on loopback, the stores side by side. When one cannot start, the others are ended. */
@@ -93,6 +108,7 @@ export async function startLaptop({
     const vars = {
       SUPABASE_URL: supabase.url,
       SUPABASE_SECRET_KEY: secrets.SUPABASE_SECRET_KEY,
+      ...workerKeys(secrets, devVars),
       UPSTASH_REDIS_REST_URL: redis.upstash.url,
       UPSTASH_REDIS_REST_TOKEN: secrets.UPSTASH_REDIS_REST_TOKEN,
       ...(provider && { SIMULATED_PROVIDER_URL: provider.url }),

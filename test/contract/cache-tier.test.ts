@@ -8,6 +8,7 @@ import { MemoryTier } from '../../src/cache/tiers/memory.ts'
 import { RedisTier } from '../../src/cache/tiers/redis.ts'
 import { SupabaseTier } from '../../src/cache/tiers/supabase.ts'
 import type { KvStore } from '../../src/core/kv.ts'
+import { clientOf, READER } from '../database/clients.ts'
 import { describeWith, redisServerPresent } from '../support/require.ts'
 import { chatBody, slotOf, tenant } from '../support/slots.ts'
 import {
@@ -179,7 +180,12 @@ describe('Supabase over PGlite', () => {
     )
   })
   afterAll(() => supabase?.close())
-  const tier = () => new SupabaseTier(() => supabaseClient(supabase), Date.now)
+  const tier = () =>
+    new SupabaseTier({
+      reader: () => clientOf(supabase, READER),
+      writer: () => supabaseClient(supabase),
+      now: Date.now,
+    })
   contract('supabase', [24 * HOUR_MS], () => ({
     tier: tier(),
     tamper: async (id, change) => {

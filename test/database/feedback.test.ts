@@ -3,7 +3,7 @@ import { seededRandom } from '../../scripts/seeded-random.ts'
 import type { EmbeddedSupabase } from '../../scripts/stack/supabase.ts'
 import { uuidv7 } from '../../src/core/ids.ts'
 import { startTestSupabase } from '../support/stores.ts'
-import { clientOf, member, RECORDER } from './clients.ts'
+import { clientOf, KEEPER, member, RECORDER } from './clients.ts'
 import { feedbackRow, predictionRow, TENANT_A, TENANT_B } from './rows.ts'
 import { record } from './seed.ts'
 
@@ -21,6 +21,7 @@ beforeEach(async () => {
 })
 
 const recorder = () => clientOf(supabase, RECORDER)
+const keeper = () => clientOf(supabase, KEEPER)
 const predict = (...rows: ReturnType<typeof predictionRow>[]) => record(recorder(), 'ml_predictions', rows)
 const rate = (...rows: ReturnType<typeof feedbackRow>[]) =>
   record(recorder(), 'quality_feedback_history', rows)
@@ -53,8 +54,8 @@ describe('a rating', () => {
     await rate(feedbackRow(TENANT_A, row.id, { thumbs: 'down' }))
     await predict(row)
     await rate(feedbackRow(TENANT_A, row.id, { source: 'bot', thumbs: 'down' }))
-    await recorder().rpc('match_feedback').throwOnError()
-    await recorder().rpc('roll_up', { stored_from: '-infinity', stored_to: 'infinity' }).throwOnError()
+    await keeper().rpc('match_feedback').throwOnError()
+    await keeper().rpc('roll_up', { stored_from: '-infinity', stored_to: 'infinity' }).throwOnError()
     expect((await ratings()).map(({ status, model }) => [status, model])).toEqual([
       ['pending', null],
       ['pending', null],
@@ -78,7 +79,7 @@ describe('a rating', () => {
     await rate(...rows.map((row) => feedbackRow(TENANT_A, row.id)))
     await predict(...rows)
     await supabase.sql('update quality_feedback set matched_at = null, model = null')
-    const sweep = async () => (await recorder().rpc('match_feedback', { batch_rows: 2 }).throwOnError()).data
+    const sweep = async () => (await keeper().rpc('match_feedback', { batch_rows: 2 }).throwOnError()).data
     expect([await sweep(), await sweep(), await sweep(), await sweep()]).toEqual([2, 2, 1, 0])
     expect((await ratings()).every(({ status, model }) => status === 'matched' && model)).toBe(true)
   })

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vites
 import type { EmbeddedSupabase } from '../../scripts/stack/supabase.ts'
 import { uuidv7 } from '../../src/core/ids.ts'
 import { startTestSupabase, supabaseClient } from '../support/stores.ts'
-import { clientOf, member, RECORDER } from './clients.ts'
+import { clientOf, KEEPER, member, RECORDER } from './clients.ts'
 import { feedbackRow, foldedRow, predictionRow, TENANT_A, TENANT_B } from './rows.ts'
 import { record } from './seed.ts'
 
@@ -27,6 +27,7 @@ beforeEach(async () => {
 })
 
 const recorder = () => clientOf(supabase, RECORDER)
+const keeper = () => clientOf(supabase, KEEPER)
 const count = async (table: string, where = 'true') =>
   Number((await supabase.sql<{ n: number }>(`select count(*)::int as n from ${table} where ${where}`))[0]?.n)
 const refusal = async (row: Record<string, unknown>) =>
@@ -183,7 +184,7 @@ describe('pruning', () => {
 
   it('leaves the totals of what is gone, also when roll-ups are made again', async () => {
     const rollUp = async () => {
-      await recorder().rpc('roll_up', { stored_from: '-infinity', stored_to: 'infinity' }).throwOnError()
+      await keeper().rpc('roll_up', { stored_from: '-infinity', stored_to: 'infinity' }).throwOnError()
       return supabase.sql('select starts_at, requests from roll_up_hours order by 1')
     }
     const hour = Math.floor((now - 95 * DAY_MS) / HOUR_MS) * HOUR_MS

@@ -3,7 +3,7 @@ import { seededRandom } from '../../scripts/seeded-random.ts'
 import type { EmbeddedSupabase } from '../../scripts/stack/supabase.ts'
 import { uuidv7 } from '../../src/core/ids.ts'
 import { startTestSupabase } from '../support/stores.ts'
-import { clientOf, RECORDER } from './clients.ts'
+import { clientOf, KEEPER, RECORDER } from './clients.ts'
 import { bytesOf, feedbackRow, foldedRow, TENANT_A, TENANT_B } from './rows.ts'
 import { randomPrediction, record } from './seed.ts'
 
@@ -40,7 +40,7 @@ beforeEach(async () => {
 
 const recorder = () => clientOf(supabase, RECORDER)
 const rollUp = (from = '-infinity', to = 'infinity') =>
-  recorder().rpc('roll_up', { stored_from: from, stored_to: to }).throwOnError()
+  clientOf(supabase, KEEPER).rpc('roll_up', { stored_from: from, stored_to: to }).throwOnError()
 const bucketsOf = (ms: unknown): number[] => {
   const bucket = EDGES.filter((edge) => edge < Number(ms)).length
   return Array.from({ length: 18 }, (_, place) => (ms !== null && place === bucket ? 1 : 0))

@@ -1,4 +1,3 @@
-import { createClient, type SupabaseClient } from '@supabase/supabase-js'
 import { Redis } from '@upstash/redis/cloudflare'
 import { CacheChain } from '../../src/cache/chain.ts'
 import { cacheLevels, TOTAL_DEADLINE_MS } from '../../src/cache/levels.ts'
@@ -45,6 +44,7 @@ import { Authenticator } from '../../src/tenants/authenticator.ts'
 import { KvKeyRecords } from '../../src/tenants/kv-records.ts'
 import { SupabaseDirectory } from '../../src/tenants/supabase-directory.ts'
 import { KeyDigest } from '../../src/tenants/virtual-key.ts'
+import { supabaseConnector } from '../supabase.ts'
 import { accountOutbox } from './account-outbox.ts'
 import { addressPolicyOf } from './addresses.ts'
 import { claimStore } from './claims.ts'
@@ -107,7 +107,12 @@ const KIB = 1024
 export function createServices(env: Env): Services & Administration {
   const clock = workerClock
   const vault = new Vault(rootSecret(env))
-  const supabase = supabaseConnector(env)
+  const url = requireSecret(env, 'SUPABASE_URL')
+  const secretKey = requireSecret(env, 'SUPABASE_SECRET_KEY')
+  const supabaseBy = (key: string, keyName: string) =>
+    supabaseConnector({ url, key, keyName, timeoutMs: STORE_TIMEOUT_MS })
+  const supabase = supabaseBy(secretKey, 'SUPABASE_SECRET_KEY')
+  const reader = supabaseBy(env.SUPABASE_READER_KEY || secretKey, 'SUPABASE_READER_KEY')
   const redisTier = new RedisTier(redisConnector(env))
   const digest = new KeyDigest(requireSecret(env, 'KEY_PEPPER', MIN_SECRET_LENGTH))
   const directory = new SupabaseDirectory(supabase, digest, clock.now)
@@ -125,7 +130,7 @@ export function createServices(env: Env): Services & Administration {
       }),
       kv: new KvTier(env.CACHE),
       redis: redisTier,
-      supabase: new SupabaseTier(supabase, clock.now),
+      supabase: new SupabaseTier({ reader, writer: supabase, now: clock.now }),
     }),
   })
   const fetchUpstream: Fetch = (url, init) => fetch(url, init)
@@ -142,7 +147,7 @@ export function createServices(env: Env): Services & Administration {
     registry,
     list: (provider) => listModels({ fetch: fetchUpstream, guarded, openKey }, provider),
   })
-  const pseudonym = env.GATEWAY_ID || `beast-${crc32(requireSecret(env, 'SUPABASE_URL'))}`
+  const pseudonym = env.GATEWAY_ID || `beast-${crc32(url)}`
   const account = (tenantId: string) => env.ACCOUNT.get(env.ACCOUNT.idFromName(tenantId))
   const counts = new RequestCounts()
   const modelStats = new ModelStats(clock)
@@ -236,21 +241,6 @@ function rootSecret(env: Env): Uint8Array<ArrayBuffer> {
       'Set ROOT_KEY to 32 random bytes as base64url.',
     )
   }
-}
-
-/** A client a call: nothing of one request's connection state reaches another. */
-function supabaseConnector(env: Env): () => SupabaseClient {
-  const url = requireSecret(env, 'SUPABASE_URL')
-  const key = requireSecret(env, 'SUPABASE_SECRET_KEY')
-  return () =>
-    createClient(url, key, {
-      auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
-      // A repeated call would outlive every deadline here; who asks decides what a failure means.
-      db: { retry: false },
-      global: {
-        fetch: (input, init) => fetch(input, { ...init, signal: AbortSignal.timeout(STORE_TIMEOUT_MS) }),
-      },
-    })
 }
 
 function redisConnector(env: Env): () => Redis {

@@ -1,12 +1,13 @@
-import { createClient } from '@supabase/supabase-js'
 import { uuidv7 } from '../../src/core/ids.ts'
 import { takeIn } from '../../src/feedback/intake.ts'
 import { fullJitterMs } from '../../src/feedback/parcels.ts'
 import { SupabaseRecords } from '../../src/feedback/supabase-records.ts'
+import { supabaseConnector } from '../supabase.ts'
 
 interface Env {
   readonly SUPABASE_URL?: string
-  readonly SUPABASE_SECRET_KEY?: string
+  /** The key of the role beast_recorder, or the project's secret key: docs/database.md. */
+  readonly SUPABASE_RECORDER_KEY?: string
 }
 
 const STORE_TIMEOUT_MS = 15_000
@@ -20,18 +21,19 @@ export default {
   /** Stores what comes; see `takeIn`. */
   async queue(batch, env) {
     // Thrown, so that the whole batch comes again, and the log says why.
-    const { SUPABASE_URL: url, SUPABASE_SECRET_KEY: key } = env
+    const { SUPABASE_URL: url, SUPABASE_RECORDER_KEY: key } = env
     if (!url || !key)
-      throw new Error('The recorder is not configured: set its secrets SUPABASE_URL and SUPABASE_SECRET_KEY.')
-    const store = new SupabaseRecords(() =>
-      createClient(url, key, {
-        auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
-        db: { retry: false },
-        global: {
-          fetch: (input, init) => fetch(input, { ...init, signal: AbortSignal.timeout(STORE_TIMEOUT_MS) }),
-        },
-      }),
-    )
+      throw new Error(
+        'The recorder is not configured: set its secrets SUPABASE_URL and SUPABASE_RECORDER_KEY.',
+      )
+    const connect = supabaseConnector({
+      url,
+      key,
+      keyName: 'SUPABASE_RECORDER_KEY',
+      timeoutMs: STORE_TIMEOUT_MS,
+    })
+    connect()
+    const store = new SupabaseRecords(connect)
     const capMs = batch.queue.endsWith('-dead') ? DEAD_RETRY_CAP_MS : RETRY_CAP_MS
     const deliveries = batch.messages.map((message) => ({
       body: message.body,
