@@ -27,6 +27,10 @@ async function main(): Promise<void> {
     throw new OperatorError(
       'The project is not known here. Set SUPABASE_PUBLISHABLE_KEY, and name its signing key with --signing-key FILE.',
     )
+  if (/^sb_secret_|[:\s]/.test(publishableKey))
+    throw new OperatorError(
+      'SUPABASE_PUBLISHABLE_KEY is to be the key that anyone may know: sb_publishable_...',
+    )
   console.log(databaseKey(name, publishableKey, signerOf(signingKey), { nowMs: Date.now(), days }))
 }
 

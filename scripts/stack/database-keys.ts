@@ -16,7 +16,7 @@ const DAY_S = 86_400
 const MIN_SECRET_LENGTH = 32
 
 /**
- * @param key a private key as JWK (ES256, RS256), alone or the first of a list, or the text of a shared secret (HS256)
+ * @param key a private key as JWK (ES256, RS256), alone or the first of a list, or the project's JWT secret (HS256)
  * @throws OperatorError when it is none of them
  */
 export function signerOf(key: string): Signer {
@@ -24,15 +24,15 @@ export function signerOf(key: string): Signer {
   if (!/^[[{]/.test(text)) {
     if (text.length < MIN_SECRET_LENGTH)
       throw new OperatorError(`The signing key is shorter than ${MIN_SECRET_LENGTH} characters.`)
-    return hs256(text, {})
+    return (claims) =>
+      jwt({ alg: 'HS256' }, claims, (data) => createHmac('sha256', text).update(data).digest())
   }
   try {
     const parsed = JSON.parse(text)
     const jwk: JsonWebKey & { readonly kid?: string } = Array.isArray(parsed) ? parsed[0] : parsed
     const header = jwk.kid === undefined ? {} : { kid: jwk.kid }
-    if (jwk.kty === 'oct') return hs256(Buffer.from(String(jwk.k), 'base64url'), header)
     const privateKey = createPrivateKey({ key: jwk, format: 'jwk' })
-    const alg = { EC: 'ES256', RSA: 'RS256' }[String(jwk.kty)]
+    const alg = jwk.kty === 'RSA' ? 'RS256' : jwk.crv === 'P-256' ? 'ES256' : undefined
     if (alg === undefined) throw new Error('of another kind')
     return (claims) =>
       jwt({ alg, ...header }, claims, (data) =>
@@ -66,11 +66,6 @@ export const databaseKeys = (
   SUPABASE_KEEPER_KEY: databaseKey('SUPABASE_KEEPER_KEY', publishableKey, signer, life),
   SUPABASE_READER_KEY: databaseKey('SUPABASE_READER_KEY', publishableKey, signer, life),
 })
-
-const hs256 =
-  (secret: string | Buffer, header: object): Signer =>
-  (claims) =>
-    jwt({ alg: 'HS256', ...header }, claims, (data) => createHmac('sha256', secret).update(data).digest())
 
 function jwt(header: object, claims: object, signature: (data: string) => Buffer): string {
   const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
