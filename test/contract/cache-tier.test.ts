@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createTestHarness, type TestHarness } from 'wrangler'
 import { startMemoryRedis } from '../../scripts/stack/memory-redis.ts'
-import type { EmbeddedSupabase } from '../../scripts/stack/supabase.ts'
 import { type CacheTier, CorruptEntryError } from '../../src/cache/tier.ts'
 import { KvTier } from '../../src/cache/tiers/kv.ts'
 import { MemoryTier } from '../../src/cache/tiers/memory.ts'
@@ -9,14 +8,15 @@ import { RedisTier } from '../../src/cache/tiers/redis.ts'
 import { SupabaseTier } from '../../src/cache/tiers/supabase.ts'
 import type { KvStore } from '../../src/core/kv.ts'
 import { clientOf, READER } from '../database/clients.ts'
+import { onEachDatabase } from '../support/databases.ts'
 import { describeWith, redisServerPresent } from '../support/require.ts'
 import { chatBody, slotOf, tenant } from '../support/slots.ts'
 import {
   ROOT,
   redisClient,
   startTestRedis,
-  startTestSupabase,
   supabaseClient,
+  type TestDatabase,
   type TestRedis,
 } from '../support/stores.ts'
 
@@ -171,10 +171,10 @@ describeWith('redis-server', redisServerPresent, "Upstash's protocol over redis-
   redisContract('real', () => startTestRedis(true))
 })
 
-describe('Supabase over PGlite', () => {
-  let supabase: EmbeddedSupabase
+onEachDatabase((start) => {
+  let supabase: TestDatabase
   beforeAll(async () => {
-    supabase = await startTestSupabase()
+    supabase = await start()
     await supabase.sql(
       `insert into tenants (id, name) values ('${TENANT.id}', 'one'), ('${OTHER.id}', 'two')`,
     )

@@ -1,10 +1,10 @@
 import { createClient, type SupabaseClient } from '@supabase/supabase-js'
 import { signerOf } from '../../scripts/stack/database-keys.ts'
 import type { EmbeddedSupabase } from '../../scripts/stack/supabase.ts'
-import { JWT_SECRET } from '../support/stores.ts'
+import { KEYS } from '../support/stores.ts'
 
 /** A token (HS256) as whoever has the project's signing key makes it. */
-export const tokenOf = (claims: Readonly<Record<string, unknown>>, secret = JWT_SECRET): string =>
+export const tokenOf = (claims: Readonly<Record<string, unknown>>, secret = KEYS.jwtSecret): string =>
   signerOf(secret)({ exp: Math.floor(Date.now() / 1_000) + 600, ...claims })
 
 /** Supabase as someone with these claims sees it; without claims, as anyone on the internet does. */

@@ -290,12 +290,17 @@ export const FUNCTIONS: Readonly<Record<string, readonly string[]>> = {
 export const ownerColumn = (table: string): string =>
   TABLES[table]?.owner ?? (table === 'tenants' ? 'id' : 'tenant_id')
 
-/** What is to happen when a role tries a verb on a table, over the REST surface with every right but RLS granted. */
-export function expected(table: string, role: Role, verb: Verb): Outcome {
+/**
+ * What is to happen when a role tries a verb on a table over HTTP.
+ * @param genuine whether grants count; the embedded REST surface grants everything to anon and authenticated at its
+ *   first request, so that there policies stand alone
+ */
+export function expected(table: string, role: Role, verb: Verb, genuine: boolean): Outcome {
   const { members, foreign = 'refused', ...workers } = TABLES[table] as Rights
   if (role === 'service') return verb === 'select' ? 'all' : 'done'
   if (role === 'recorder' || role === 'keeper' || role === 'reader')
     return (workers[role] ?? NOTHING)[VERBS.indexOf(verb)] as Outcome
+  if (genuine && (role === 'anon' || verb !== 'select' || members === 'none')) return 'refused'
   if (verb === 'insert') return role === 'member' ? 'refused' : foreign
   return verb === 'select' && (role === 'member' || role === 'neighbour') ? members : 'none'
 }

@@ -1,7 +1,7 @@
 import type { SupabaseClient } from '@supabase/supabase-js'
 import { seededRandom } from '../../scripts/seeded-random.ts'
-import type { EmbeddedSupabase } from '../../scripts/stack/supabase.ts'
 import { uuidv7 } from '../../src/core/ids.ts'
+import type { TestDatabase } from '../support/stores.ts'
 import { clientOf, KEEPER, RECORDER } from './clients.ts'
 import { bytesOf, feedbackRow, foldedRow, predictionRow, TENANT_A, TENANT_B, USER } from './rows.ts'
 
@@ -60,7 +60,7 @@ export function randomPrediction(random: () => number, tenantId: string, nowMs: 
 }
 
 /** Two tenants with three days behind them, rolled up. The same for the same seed and time. */
-export async function seed(supabase: EmbeddedSupabase, seedNumber: number, nowMs: number): Promise<void> {
+export async function seed(supabase: TestDatabase, seedNumber: number, nowMs: number): Promise<void> {
   const random = seededRandom(seedNumber)
   const recorder = clientOf(supabase, RECORDER)
   await supabase.sql(

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { databaseKey, signerOf, WORKER_ROLES } from '../../scripts/stack/database-keys.ts'
 import { supabaseConnector } from '../../workers/supabase.ts'
-import { JWT_SECRET, ROOT } from '../support/stores.ts'
+import { KEYS, ROOT } from '../support/stores.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'beast-keys-'))
 afterAll(() => rmSync(dir, { recursive: true, force: true }))
@@ -19,6 +19,7 @@ const file = (name: string, text: string) => {
 const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' })
 const rsa = generateKeyPairSync('rsa', { modulusLength: 2_048 })
 const jwkOf = (pair: typeof ec) => ({ ...pair.privateKey.export({ format: 'jwk' }), kid: 'key-1' })
+const JWT_SECRET = KEYS.jwtSecret
 const PUBLISHABLE = 'sb_publishable_p'
 
 const partsOf = (token: string) => {
