@@ -93,8 +93,8 @@ create policy reader_looks_up on public.llm_cache for select to beast_reader
 revoke select on public.llm_cache from beast_reader;
 grant select (key, tenant_id, sealed, expires_at) on public.llm_cache to beast_reader;
 
--- The keeper: sums up, matches, and lets go of what has had its time. It reads no prompt, no
--- answer, no key and no model.
+-- The keeper: sums up, matches, and lets go of what has had its time. It reads predictions
+-- and ratings; no prompt, no answer of a model, no key and no model.
 
 grant execute on function
   public.roll_up(timestamptz, timestamptz), public.match_feedback(integer), public.prune_expired(integer),
