@@ -1,4 +1,5 @@
 import { supabaseConnector } from '../supabase.ts'
+import { DEFAULT_MAX_CACHE_ENTRIES } from './jobs.ts'
 import { runDue } from './run.ts'
 
 interface Env {
@@ -9,7 +10,6 @@ interface Env {
   readonly CACHE_MAX_ENTRIES_PER_TENANT?: string
 }
 
-const DEFAULT_MAX_ENTRIES = 100_000
 /** As long as the role's own statement_timeout, and a little for the way. */
 const STORE_TIMEOUT_MS = 65_000
 
@@ -24,7 +24,8 @@ export default {
     await runDue(cron, {
       connect: supabaseConnector({ url, key, keyName: 'SUPABASE_KEEPER_KEY', timeoutMs: STORE_TIMEOUT_MS }),
       now: () => Date.now(),
-      maxCacheEntries: Number(env.CACHE_MAX_ENTRIES_PER_TENANT) || DEFAULT_MAX_ENTRIES,
+      maxCacheEntries: Number(env.CACHE_MAX_ENTRIES_PER_TENANT) || DEFAULT_MAX_CACHE_ENTRIES,
+      log: (level, line) => (level === 'error' ? console.error(line) : console.log(line)),
     })
   },
 } satisfies ExportedHandler<Env>

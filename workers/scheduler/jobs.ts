@@ -7,6 +7,7 @@ export interface JobIo {
   readonly now: () => number
   /** The most answers that one tenant keeps in Postgres. */
   readonly maxCacheEntries: number
+  readonly log: (level: 'info' | 'error', line: string) => void
 }
 
 export interface Job {
@@ -14,6 +15,8 @@ export interface Job {
   /** Does it, and says what came of it, for the log and the table `upkeep`. */
   run(io: JobIo): Promise<Readonly<Record<string, number | string>>>
 }
+
+export const DEFAULT_MAX_CACHE_ENTRIES = 100_000
 
 const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS

@@ -17,16 +17,16 @@ async function runOne(job: Job, io: JobIo): Promise<boolean> {
   const startedMs = io.now()
   const run = { job: job.name, ran_at: new Date(startedMs).toISOString() }
   const tookMs = () => Math.max(0, io.now() - startedMs)
+  const say = (level: 'info' | 'error', what: object) =>
+    io.log(level, JSON.stringify({ level, code: 'upkeep', job: job.name, tookMs: tookMs(), ...what }))
   try {
     const result = await job.run(io)
     await note(io, { ...run, took_ms: tookMs(), error: null, succeeded_at: run.ran_at, result })
-    console.log(JSON.stringify({ level: 'info', code: 'upkeep', job: job.name, tookMs: tookMs(), ...result }))
+    say('info', result)
     return true
   } catch (thrown) {
     const error = (thrown instanceof Error ? thrown.message : String(thrown)).slice(0, MAX_ERROR)
-    console.error(
-      JSON.stringify({ level: 'error', code: 'upkeep', job: job.name, tookMs: tookMs(), message: error }),
-    )
+    say('error', { message: error })
     // Where the database is what failed, the log has to do.
     await note(io, { ...run, took_ms: tookMs(), error }).catch(() => {})
     return false
