@@ -1,21 +1,22 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createTestHarness, type TestHarness } from 'wrangler'
 import { startMemoryRedis } from '../../scripts/stack/memory-redis.ts'
-import type { EmbeddedSupabase } from '../../scripts/stack/supabase.ts'
 import { type CacheTier, CorruptEntryError } from '../../src/cache/tier.ts'
 import { KvTier } from '../../src/cache/tiers/kv.ts'
 import { MemoryTier } from '../../src/cache/tiers/memory.ts'
 import { RedisTier } from '../../src/cache/tiers/redis.ts'
 import { SupabaseTier } from '../../src/cache/tiers/supabase.ts'
 import type { KvStore } from '../../src/core/kv.ts'
+import { clientOf, READER } from '../database/clients.ts'
+import { onEachDatabase } from '../support/databases.ts'
 import { describeWith, redisServerPresent } from '../support/require.ts'
 import { chatBody, slotOf, tenant } from '../support/slots.ts'
 import {
   ROOT,
   redisClient,
   startTestRedis,
-  startTestSupabase,
   supabaseClient,
+  type TestDatabase,
   type TestRedis,
 } from '../support/stores.ts'
 
@@ -170,16 +171,21 @@ describeWith('redis-server', redisServerPresent, "Upstash's protocol over redis-
   redisContract('real', () => startTestRedis(true))
 })
 
-describe('Supabase over PGlite', () => {
-  let supabase: EmbeddedSupabase
+onEachDatabase((start) => {
+  let supabase: TestDatabase
   beforeAll(async () => {
-    supabase = await startTestSupabase()
+    supabase = await start()
     await supabase.sql(
       `insert into tenants (id, name) values ('${TENANT.id}', 'one'), ('${OTHER.id}', 'two')`,
     )
   })
   afterAll(() => supabase?.close())
-  const tier = () => new SupabaseTier(() => supabaseClient(supabase), Date.now)
+  const tier = () =>
+    new SupabaseTier({
+      reader: () => clientOf(supabase, READER),
+      writer: () => supabaseClient(supabase),
+      now: Date.now,
+    })
   contract('supabase', [24 * HOUR_MS], () => ({
     tier: tier(),
     tamper: async (id, change) => {

@@ -26,11 +26,14 @@ export async function everythingOf(
   return found
 }
 
+/** The tenant itself, and what belongs to nobody. */
+const NOT_OF_A_TENANT = ['tenants', 'erasures', 'upkeep']
+
 /** A row of the tenant in every table, beside those that it has. */
 export async function fill(supabase: EmbeddedSupabase, tenantId: string): Promise<void> {
   await supabase.sql(`update tenants set keeps_text = true where id = '${tenantId}'`)
   for (const [table, { row }] of Object.entries(TABLES)) {
-    if (table === 'tenants' || table === 'erasures') continue
+    if (NOT_OF_A_TENANT.includes(table)) continue
     const json = JSON.stringify(row(tenantId)).replaceAll("'", "''")
     const columns = Object.keys(row(tenantId)).join(', ')
     await supabase.sql(

@@ -30,6 +30,8 @@ export interface Env {
   readonly [kek: `KEK_${number}`]: string | undefined
   readonly SUPABASE_URL?: string
   readonly SUPABASE_SECRET_KEY?: string
+  /** The key of the role beast_reader, under which cached answers are looked up; unset = SUPABASE_SECRET_KEY. */
+  readonly SUPABASE_READER_KEY?: string
   readonly UPSTASH_REDIS_REST_URL?: string
   readonly UPSTASH_REDIS_REST_TOKEN?: string
 

@@ -1,4 +1,3 @@
-import { createClient, type SupabaseClient } from '@supabase/supabase-js'
 import { Redis } from '@upstash/redis/cloudflare'
 import { CacheChain } from '../../src/cache/chain.ts'
 import { cacheLevels, TOTAL_DEADLINE_MS } from '../../src/cache/levels.ts'
@@ -48,6 +47,7 @@ import { Authenticator } from '../../src/tenants/authenticator.ts'
 import { KvKeyRecords } from '../../src/tenants/kv-records.ts'
 import { SupabaseDirectory } from '../../src/tenants/supabase-directory.ts'
 import { KeyDigest } from '../../src/tenants/virtual-key.ts'
+import { supabaseConnector } from '../supabase.ts'
 import { accountOutbox } from './account-outbox.ts'
 import { addressPolicyOf } from './addresses.ts'
 import { claimStore } from './claims.ts'
@@ -113,7 +113,12 @@ const KIB = 1024
 export function createServices(env: Env): Services & Administration {
   const clock = workerClock
   const vault = new Vault(rootSecret(env))
-  const supabase = supabaseConnector(env)
+  const url = requireSecret(env, 'SUPABASE_URL')
+  const secretKey = requireSecret(env, 'SUPABASE_SECRET_KEY')
+  const supabaseBy = (key: string, keyName: string, timeoutMs = STORE_TIMEOUT_MS) =>
+    supabaseConnector({ url, key, keyName, timeoutMs })
+  const supabase = supabaseBy(secretKey, 'SUPABASE_SECRET_KEY')
+  const reader = supabaseBy(env.SUPABASE_READER_KEY || secretKey, 'SUPABASE_READER_KEY')
   const redisTier = new RedisTier(redisConnector(env))
   const digest = new KeyDigest(requireSecret(env, 'KEY_PEPPER', MIN_SECRET_LENGTH))
   const directory = new SupabaseDirectory(supabase, digest, clock.now)
@@ -132,7 +137,7 @@ export function createServices(env: Env): Services & Administration {
       }),
       kv: new KvTier(env.CACHE),
       redis: redisTier,
-      supabase: new SupabaseTier(supabase, clock.now),
+      supabase: new SupabaseTier({ reader, writer: supabase, now: clock.now }),
     }),
   })
   const fetchUpstream: Fetch = (url, init) => fetch(url, init)
@@ -149,7 +154,7 @@ export function createServices(env: Env): Services & Administration {
     registry,
     list: (provider) => listModels({ fetch: fetchUpstream, guarded, openKey }, provider),
   })
-  const pseudonym = env.GATEWAY_ID || `beast-${crc32(requireSecret(env, 'SUPABASE_URL'))}`
+  const pseudonym = env.GATEWAY_ID || `beast-${crc32(url)}`
   const account = (tenantId: string) => env.ACCOUNT.get(env.ACCOUNT.idFromName(tenantId))
   const counts = new RequestCounts()
   const modelStats = new ModelStats(clock)
@@ -176,7 +181,7 @@ export function createServices(env: Env): Services & Administration {
     },
     deadLetters: new DeadLetters(supabase, records),
     privacy: new Privacy({
-      store: new SupabasePrivacy(supabaseConnector(env, BATCH_TIMEOUT_MS)),
+      store: new SupabasePrivacy(supabaseBy(secretKey, 'SUPABASE_SECRET_KEY', BATCH_TIMEOUT_MS)),
       hashes: new UserHashes(vault),
       now: clock.now,
       eraseAccount: async (tenantId) => account(tenantId).erase(),
@@ -251,21 +256,6 @@ function rootSecret(env: Env): Uint8Array<ArrayBuffer> {
       'Set ROOT_KEY to 32 random bytes as base64url.',
     )
   }
-}
-
-/** A client a call: nothing of one request's connection state reaches another. */
-function supabaseConnector(env: Env, timeoutMs = STORE_TIMEOUT_MS): () => SupabaseClient {
-  const url = requireSecret(env, 'SUPABASE_URL')
-  const key = requireSecret(env, 'SUPABASE_SECRET_KEY')
-  return () =>
-    createClient(url, key, {
-      auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
-      // A repeated call would outlive every deadline here; who asks decides what a failure means.
-      db: { retry: false },
-      global: {
-        fetch: (input, init) => fetch(input, { ...init, signal: AbortSignal.timeout(timeoutMs) }),
-      },
-    })
 }
 
 function redisConnector(env: Env): () => Redis {
