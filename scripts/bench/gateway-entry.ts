@@ -5,7 +5,9 @@ import { SlotMaker } from '../../src/cache/slot.ts'
 import type { CacheSlot, CacheTier, TierName } from '../../src/cache/tier.ts'
 import { MemoryTier } from '../../src/cache/tiers/memory.ts'
 import { Vault } from '../../src/core/vault.ts'
+import { HitFolding } from '../../src/feedback/folding.ts'
 import { Telemetry } from '../../src/feedback/telemetry.ts'
+import { UserHashes } from '../../src/feedback/user-hash.ts'
 import { ModelStats } from '../../src/metrics/model-stats.ts'
 import { RequestCounts } from '../../src/metrics/request-counts.ts'
 import { Catalogue } from '../../src/models/catalogue.ts'
@@ -108,11 +110,13 @@ function standIns(env: BenchEnv): Services & Administration {
   const modelStats = new ModelStats(clock)
   const vault = new Vault(new Uint8Array(32).fill(1))
   const slots = new SlotMaker(vault)
+  const folding = new HitFolding({ now: clock.now, rowsPerSecond: 50 })
   const telemetry = new Telemetry({
     clock,
     random: Math.random,
     settle: async () => true,
     send: async () => {},
+    folding,
   })
   const services: Services = {
     clock,
@@ -144,6 +148,8 @@ function standIns(env: BenchEnv): Services & Administration {
       pseudonym: 'beast-bench',
       chain,
       slots,
+      folding,
+      userHashes: new UserHashes(vault),
       accounts: { maySpend: async () => true },
       limits: LIMITS,
     },

@@ -1,10 +1,12 @@
 import type { FeedbackRow } from './feedback.ts'
+import type { MinuteRow } from './folding.ts'
 import type { PredictionRow } from './prediction.ts'
 
 /** A row on its way to its table. Its `id` is made before it leaves, so arriving twice is arriving once. */
 export type OutboxRecord =
   | { readonly kind: 'prediction'; readonly row: PredictionRow }
   | { readonly kind: 'feedback'; readonly row: FeedbackRow }
+  | { readonly kind: 'minute'; readonly row: MinuteRow }
 
 export interface Outbox {
   /**

@@ -3,6 +3,7 @@ import type { OutboxRecord } from './outbox.ts'
 export const TABLES: Readonly<Record<OutboxRecord['kind'], string>> = {
   prediction: 'ml_predictions',
   feedback: 'quality_feedback_history',
+  minute: 'prediction_minutes',
 }
 
 /**

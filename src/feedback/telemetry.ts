@@ -1,4 +1,5 @@
 import { type Clock, type WaitUntil, withDeadline } from '../core/clock.ts'
+import type { HitFolding } from './folding.ts'
 import { type OutboxRecord, type Parcel, type TelemetryMessage, toParcel } from './outbox.ts'
 import { fullJitterMs, inMessages } from './parcels.ts'
 import { type PredictionFacts, toPredictionRow } from './prediction.ts'
@@ -11,11 +12,14 @@ export interface TelemetryOptions {
   readonly settle: (tenantId: string, parcel: Parcel) => Promise<boolean>
   /** Resolves once the queue holds the message. */
   readonly send: (message: TelemetryMessage) => Promise<void>
+  readonly folding: HitFolding
 }
 
 export interface TelemetryFacts extends PredictionFacts {
   /** Whether the tenant's account was told of it before it was to spend. */
   readonly announced: boolean
+  /** Whether it is added up with others instead. */
+  readonly folded: boolean
 }
 
 const GATHER_MS = 1_000
@@ -49,11 +53,17 @@ export class Telemetry {
 
   /** Never throws and never waits. Requests of nobody known leave no row. */
   record(facts: TelemetryFacts, waitUntil: WaitUntil): void {
-    if (facts.tenantId === undefined) return
-    if (facts.announced) waitUntil(this.#settle(facts, facts.tenantId))
+    const { tenantId } = facts
+    if (tenantId === undefined) return
+    if (facts.folded) {
+      this.#options.folding.add({ ...facts, tenantId, model: facts.origin?.model })
+      this.#sendSoon(waitUntil)
+    } else if (facts.announced) waitUntil(this.#settle(facts, tenantId))
     else {
       const row = toPredictionRow(facts)
-      if (row) this.#gather({ kind: 'prediction', row }, waitUntil)
+      if (!row) return
+      this.#gather({ kind: 'prediction', row })
+      this.#sendSoon(waitUntil)
     }
   }
 
@@ -75,11 +85,14 @@ export class Telemetry {
     }
   }
 
-  #gather(record: OutboxRecord, waitUntil: WaitUntil): void {
+  #gather(record: OutboxRecord): void {
     if (this.#held < MAX_HELD) {
       this.#held += 1
       this.#waiting.push(record)
-    } else this.#dropped += 1
+    } else this.#dropped += record.kind === 'minute' ? record.row.requests : 1
+  }
+
+  #sendSoon(waitUntil: WaitUntil): void {
     const nowMs = this.#options.clock.now()
     if (this.#waiting.length >= LOT) waitUntil(this.#sendWaiting())
     // Whoever promised to send may have been ended before its time: then the next one does.
@@ -97,6 +110,7 @@ export class Telemetry {
   }
 
   #sendWaiting(): Promise<void> {
+    for (const row of this.#options.folding.take()) this.#gather({ kind: 'minute', row })
     return this.#send(this.#waiting.splice(0, MAX_SENT))
   }
 
@@ -128,7 +142,7 @@ export class Telemetry {
 }
 
 /** What all of a row but its names and its decision may take: about a thousand bytes, most of them names of columns. */
-const ROW_BYTES = 1_300
+const ROW_BYTES = 1_450
 
 /** Not less than the record's JSON takes, bytes. Measuring the JSON itself of each hit took a thirtieth of the hit. */
 function sizeOf(record: OutboxRecord): number {

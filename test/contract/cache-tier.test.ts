@@ -10,7 +10,7 @@ import type { KvStore } from '../../src/core/kv.ts'
 import { clientOf, READER } from '../database/clients.ts'
 import { onEachDatabase } from '../support/databases.ts'
 import { describeWith, redisServerPresent } from '../support/require.ts'
-import { chatBody, slotOf, tenant } from '../support/slots.ts'
+import { chatBody, ORIGIN, slotOf, tenant } from '../support/slots.ts'
 import {
   ROOT,
   redisClient,
@@ -36,6 +36,7 @@ function contract(name: string, ttls: readonly [maxTtlMs: number], subject: () =
     const entry = (body: string, kind: 'json' | 'sse' = 'json') => ({
       kind,
       body,
+      origin: ORIGIN,
       storedAtMs: Date.now(),
       expiresAtMs: Date.now() + HOUR_MS,
     })
@@ -128,6 +129,7 @@ describe('KV in workerd', () => {
     const brief = {
       kind: 'json' as const,
       body: '{}',
+      origin: ORIGIN,
       storedAtMs: Date.now(),
       expiresAtMs: Date.now() + 59_000,
     }
@@ -154,7 +156,7 @@ function redisContract(title: string, start: () => Promise<TestRedis>): void {
     it('expires by itself, and knows a second hit from a first', async () => {
       const tier = new RedisTier(() => redisClient(redis.url))
       const slot = await slotOf(TENANT, chatBody('hits'))
-      await tier.set(slot, { kind: 'json', body: '{}', storedAtMs: 0, expiresAtMs: 1 }, 5_000)
+      await tier.set(slot, { kind: 'json', body: '{}', origin: ORIGIN, storedAtMs: 0, expiresAtMs: 1 }, 5_000)
       const pttl = Number(await redis.store.send(['PTTL', `cache:${slot.id}`]))
       expect(pttl).toBeGreaterThan(4_000)
       expect(pttl).toBeLessThanOrEqual(5_000)
@@ -196,7 +198,7 @@ onEachDatabase((start) => {
 
   it('does not serve what has expired, and prunes it and a surplus', async () => {
     const slot = await slotOf(TENANT, chatBody('old'))
-    const old = { kind: 'json' as const, body: '{}', storedAtMs: 0, expiresAtMs: 1 }
+    const old = { kind: 'json' as const, body: '{}', origin: ORIGIN, storedAtMs: 0, expiresAtMs: 1 }
     await tier().set(slot, old, 1)
     await expect.poll(() => tier().get(slot)).toBeUndefined()
     await supabase.sql('select prune_llm_cache(1)')
@@ -210,7 +212,7 @@ onEachDatabase((start) => {
   it('shows nothing to anyone but the service', async () => {
     await tier().set(
       await slotOf(TENANT, chatBody('private')),
-      { kind: 'json', body: '{}', storedAtMs: 0, expiresAtMs: 1 },
+      { kind: 'json', body: '{}', origin: ORIGIN, storedAtMs: 0, expiresAtMs: 1 },
       HOUR_MS,
     )
     for (const table of ['llm_cache', 'tenants', 'virtual_keys']) {

@@ -73,4 +73,32 @@ describe('every request of a known tenant', () => {
       decision: { candidates: [expect.objectContaining({ id: 'simulated:sim-small' })] },
     })
   })
+
+  it('says who asked and what only as hashes, and what a hit repeats', async () => {
+    const body = chatBody('a secret question', { user: 'ada@example.com' })
+    const [miss, hit, other] = [
+      await ask(body),
+      await ask(body),
+      await ask(chatBody('a secret question', { user: 'bob@example.com' })),
+    ]
+    const found = async () => {
+      const byId = new Map((await rows()).map((row) => [row.id, row]))
+      return [miss, hit, other].flatMap(({ id }) => byId.get(id) ?? [])
+    }
+    await expect.poll(async () => (await found()).length, PATIENCE).toBe(3)
+    const [missRow, hitRow, otherRow] = (await found()) as [Row, Row, Row]
+    expect(missRow.user_hash).toMatch(/^[\w-]{43}$/)
+    expect(hitRow.user_hash).toBe(missRow.user_hash)
+    expect(otherRow.user_hash).not.toBe(missRow.user_hash)
+    expect(missRow.prompt_hash).toMatch(/^[\w-]{43}$/)
+    expect(hitRow.prompt_hash).toBe(missRow.prompt_hash)
+    expect(otherRow.prompt_hash).not.toBe(missRow.prompt_hash)
+    expect(hitRow).toMatchObject({
+      model: 'simulated:sim-small',
+      provider: 'simulated',
+      input_tokens: null,
+      features: { saved_input_tokens: missRow.input_tokens, saved_output_tokens: missRow.output_tokens },
+    })
+    expect(JSON.stringify(await rows())).not.toMatch(/secret question|example\.com/)
+  })
 })

@@ -3,7 +3,7 @@ import { seededRandom } from '../../scripts/seeded-random.ts'
 import { toPredictionRow } from '../../src/feedback/prediction.ts'
 import { Telemetry } from '../../src/feedback/telemetry.ts'
 import { fakeClock } from '../support/fake-clock.ts'
-import { facts, idOf } from '../support/telemetry.ts'
+import { facts, hitFolding, idOf } from '../support/telemetry.ts'
 
 function bench() {
   const clock = fakeClock()
@@ -18,6 +18,7 @@ function bench() {
       if (!state.full) settled.push(id)
       return !state.full
     },
+    folding: hitFolding(clock.now),
     send: async ({ records }) => {
       if (state.queueDown) throw new Error('queue unavailable')
       sent.push(records.map(({ row }) => row.id))
@@ -55,6 +56,7 @@ describe('telemetry of an isolate', () => {
       clock,
       random: seededRandom(3),
       settle: async () => true,
+      folding: hitFolding(() => 0),
       send: async (message) => void sizes.push(Buffer.byteLength(JSON.stringify(message))),
     })
     const name = `custom:${'模'.repeat(249)}`
@@ -73,6 +75,7 @@ describe('telemetry of an isolate', () => {
       clock: { now: () => nowMs, after: () => () => {} },
       random: () => 0,
       settle: async () => true,
+      folding: hitFolding(() => 0),
       send: async () => {},
     })
     let promises = 0

@@ -7,6 +7,7 @@ import { MemoryTier } from '../../src/cache/tiers/memory.ts'
 import type { Clock } from '../../src/core/clock.ts'
 import { Vault } from '../../src/core/vault.ts'
 import { Telemetry } from '../../src/feedback/telemetry.ts'
+import { UserHashes } from '../../src/feedback/user-hash.ts'
 import { ModelStats } from '../../src/metrics/model-stats.ts'
 import { RequestCounts } from '../../src/metrics/request-counts.ts'
 import { Catalogue } from '../../src/models/catalogue.ts'
@@ -24,6 +25,7 @@ import { Authenticator } from '../../src/tenants/authenticator.ts'
 import { KeyDigest } from '../../src/tenants/virtual-key.ts'
 import { type Administration, type Services, workerClock } from '../../workers/gateway/services.ts'
 import { memoryClaims } from './idempotency.ts'
+import { hitFolding } from './telemetry.ts'
 
 /** Asks for these in turn, whatever speed they have shown. */
 export const inOrder = (name: string, ...models: readonly string[]): ModelSnapshot['aliases'][number] => ({
@@ -134,13 +136,14 @@ export function routingServices(options: RoutingOptions): RoutingServices {
   const counts = new RequestCounts()
   const vault = new Vault(new Uint8Array(32).fill(1))
   const slots = new SlotMaker(vault)
+  const folding = hitFolding(clock.now)
   const services: Services = {
     clock,
     catalogue,
     counts,
     modelStats: new ModelStats(clock),
     idempotency: new IdempotencyKeys({ clock, vault, slots, store: memoryClaims(clock).store }),
-    telemetry: new Telemetry({ clock, random, settle: async () => true, send: async () => {} }),
+    telemetry: new Telemetry({ clock, random, settle: async () => true, send: async () => {}, folding }),
     record: (event) => {
       counts.add(event)
       events.push(event)
@@ -163,6 +166,8 @@ export function routingServices(options: RoutingOptions): RoutingServices {
       random,
       catalogue,
       health: new HealthBook(),
+      folding,
+      userHashes: new UserHashes(vault),
       retries: new RetryBudget(),
       hedgeAfterMs: options.hedgeAfterMs,
       openKey: async () => UPSTREAM_KEY,

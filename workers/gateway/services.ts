@@ -15,6 +15,7 @@ import { Vault } from '../../src/core/vault.ts'
 import { FeedbackDesk } from '../../src/feedback/acceptance.ts'
 import { outboxOfAnySize } from '../../src/feedback/any-size.ts'
 import { DeadLetters } from '../../src/feedback/dead-letters.ts'
+import { HitFolding } from '../../src/feedback/folding.ts'
 import type { FeedbackReader } from '../../src/feedback/listing.ts'
 import { toParcel } from '../../src/feedback/outbox.ts'
 import { Privacy } from '../../src/feedback/privacy.ts'
@@ -159,11 +160,17 @@ export function createServices(env: Env): Services & Administration {
   const counts = new RequestCounts()
   const modelStats = new ModelStats(clock)
   const slots = new SlotMaker(vault)
+  const userHashes = new UserHashes(vault)
+  const folding = new HitFolding({
+    now: clock.now,
+    rowsPerSecond: positiveInteger(env, 'HIT_ROWS_PER_SECOND', 50),
+  })
   const telemetry = new Telemetry({
     clock,
     random: Math.random,
     settle: async (tenantId, parcel) => account(tenantId).settle(parcel),
     send: async (message) => void (await env.TELEMETRY.send(message)),
+    folding,
   })
   const records = new SupabaseRecords(supabase)
   return {
@@ -182,7 +189,7 @@ export function createServices(env: Env): Services & Administration {
     deadLetters: new DeadLetters(supabase, records),
     privacy: new Privacy({
       store: new SupabasePrivacy(supabaseBy(secretKey, 'SUPABASE_SECRET_KEY', BATCH_TIMEOUT_MS)),
-      hashes: new UserHashes(vault),
+      hashes: userHashes,
       now: clock.now,
       eraseAccount: async (tenantId) => account(tenantId).erase(),
       removeKeyRecord: (digest) => keyRecords.remove(digest),
@@ -211,6 +218,8 @@ export function createServices(env: Env): Services & Administration {
       pseudonym,
       chain,
       slots,
+      folding,
+      userHashes,
       accounts: {
         maySpend: async (tenantId, keyId, abandoned) =>
           account(tenantId).maySpend(keyId, abandoned && toParcel({ kind: 'prediction', row: abandoned })),
