@@ -6,8 +6,8 @@ import type { CacheSlot, CacheTier, TierName } from '../../src/cache/tier.ts'
 import { MemoryTier } from '../../src/cache/tiers/memory.ts'
 import { Vault } from '../../src/core/vault.ts'
 import { HitFolding } from '../../src/feedback/folding.ts'
+import { KeyedHashes } from '../../src/feedback/keyed-hashes.ts'
 import { Telemetry } from '../../src/feedback/telemetry.ts'
-import { UserHashes } from '../../src/feedback/user-hash.ts'
 import { ModelStats } from '../../src/metrics/model-stats.ts'
 import { RequestCounts } from '../../src/metrics/request-counts.ts'
 import { Catalogue } from '../../src/models/catalogue.ts'
@@ -117,6 +117,7 @@ function standIns(env: BenchEnv): Services & Administration {
     settle: async () => true,
     send: async () => {},
     folding,
+    hashes: new KeyedHashes(vault, 'answer-hash'),
   })
   const services: Services = {
     clock,
@@ -149,7 +150,7 @@ function standIns(env: BenchEnv): Services & Administration {
       chain,
       slots,
       folding,
-      userHashes: new UserHashes(vault),
+      userHashes: new KeyedHashes(vault, 'user-hash'),
       accounts: { maySpend: async () => true },
       limits: LIMITS,
     },
@@ -177,7 +178,15 @@ async function makeCallers(digest: KeyDigest): Promise<Map<string, Caller>> {
     callers.set(await digest.of(createVirtualKey(keyBytes(index))), {
       keyId: `key-${index}`,
       expiresAtMs: null,
-      tenant: { id: name, name, plan: 'paid', epoch: 1, cachePolicy: 'all', cacheByUser: true },
+      tenant: {
+        id: name,
+        name,
+        plan: 'paid',
+        epoch: 1,
+        cachePolicy: 'all',
+        cacheByUser: true,
+        keepsText: false,
+      },
     })
   }
   return callers

@@ -61,6 +61,7 @@ export interface PredictionFacts {
   /** Keyed hashes of who asked and of what was asked. */
   readonly userHash: string | undefined
   readonly promptHash: string | undefined
+  readonly answerHash?: string | undefined
   /** Where the answer that a hit repeats came from. */
   readonly origin:
     | {
@@ -137,7 +138,7 @@ export function toPredictionRow(facts: PredictionFacts): PredictionRow | undefin
     decision,
     features: features(facts, decision),
     prompt_hash: facts.promptHash ?? null,
-    answer_hash: null,
+    answer_hash: facts.answerHash ?? null,
   }
 }
 

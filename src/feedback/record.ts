@@ -12,7 +12,7 @@ const LATER: Fate = { kind: 'later' }
 /** Rows of one insert: two hundred were measured to go more than twice as fast as four times fifty. */
 const LOT = 200
 /** A rating looks for its prediction, so predictions go first. */
-const KINDS = ['prediction', 'feedback', 'minute'] as const satisfies readonly OutboxRecord['kind'][]
+const KINDS = ['prediction', 'feedback', 'minute', 'text'] as const satisfies readonly OutboxRecord['kind'][]
 
 /**
  * Stores records of every kind, each kind in lots. A lot that fails because of what is in it is halved until those at

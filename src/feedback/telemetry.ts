@@ -1,18 +1,22 @@
 import { type Clock, type WaitUntil, withDeadline } from '../core/clock.ts'
 import type { HitFolding } from './folding.ts'
+import type { KeyedHashes } from './keyed-hashes.ts'
 import { type OutboxRecord, type Parcel, type TelemetryMessage, toParcel } from './outbox.ts'
 import { fullJitterMs, inMessages } from './parcels.ts'
 import { type PredictionFacts, toPredictionRow } from './prediction.ts'
+import { toTextRow } from './text.ts'
 
 export interface TelemetryOptions {
   readonly clock: Clock
   /** Uniform in [0, 1). */
   readonly random: () => number
   /** Tells the tenant's account what became of an announced request. @returns false when it has no room */
-  readonly settle: (tenantId: string, parcel: Parcel) => Promise<boolean>
+  readonly settle: (tenantId: string, parcel: Parcel, text: Parcel | undefined) => Promise<boolean>
   /** Resolves once the queue holds the message. */
   readonly send: (message: TelemetryMessage) => Promise<void>
   readonly folding: HitFolding
+  /** Keyed hashes of what models say. */
+  readonly hashes: Pick<KeyedHashes, 'of'>
 }
 
 export interface TelemetryFacts extends PredictionFacts {
@@ -20,6 +24,10 @@ export interface TelemetryFacts extends PredictionFacts {
   readonly announced: boolean
   /** Whether it is added up with others instead. */
   readonly folded: boolean
+  /** What the model said; undefined where none did. */
+  readonly said: string | undefined
+  /** The conversation as JSON, where it is to be kept with what was said. */
+  readonly prompt: (() => string) | undefined
 }
 
 const GATHER_MS = 1_000
@@ -72,16 +80,21 @@ export class Telemetry {
   }
 
   async #settle(facts: TelemetryFacts, tenantId: string): Promise<void> {
-    const row = toPredictionRow(facts)
+    const { said, prompt, predictionId, receivedAtMs } = facts
+    const answerHash = said ? await this.#options.hashes.of(tenantId, said) : undefined
+    const row = toPredictionRow({ ...facts, answerHash })
     if (!row) return
-    const record: OutboxRecord = { kind: 'prediction', row }
-    const taken = await this.#options.settle(tenantId, toParcel(record)).catch(() => false)
+    const records: OutboxRecord[] = [{ kind: 'prediction', row }]
+    if (prompt && said !== undefined)
+      records.push({ kind: 'text', row: toTextRow(predictionId, tenantId, receivedAtMs, prompt(), said) })
+    const [parcel, text] = records.map(toParcel)
+    const taken = parcel && (await this.#options.settle(tenantId, parcel, text).catch(() => false))
     // Should the account send its own word too, later, the table has the id already.
     if (taken) return
     if (this.#held >= MAX_HELD) this.#dropped += 1
     else {
-      this.#held += 1
-      await this.#send([record])
+      this.#held += records.length
+      await this.#send(records)
     }
   }
 

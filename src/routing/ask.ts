@@ -62,6 +62,7 @@ export async function askModels(services: AskServices, call: ModelCall): Promise
     const { body, verdict } = begun.completion
     note.end('answered', verdict.usage)
     settlement.usage = verdict.usage
+    settlement.said = verdict.said
     settlement.settle('success')
     watch.stop()
     over.resolve(keepIfWorth(services, call, note, verdict, { kind: 'json', body }))
@@ -105,6 +106,7 @@ function stream(
     left.removeEventListener('abort', relayed.leave)
     const { verdict } = how
     settlement.usage = verdict.usage
+    settlement.said = verdict.said
     if (how.kind === 'left') {
       note.end('cancelled', verdict.usage)
       return settlement.settle('cancelled')

@@ -8,8 +8,8 @@ import { type Clock, type WaitUntil, Watch } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
 import { isObject, type JsonValue } from '../core/json.ts'
 import type { HitFolding } from '../feedback/folding.ts'
+import type { KeyedHashes } from '../feedback/keyed-hashes.ts'
 import { type PredictionRow, toAbandonedRow } from '../feedback/prediction.ts'
-import type { UserHashes } from '../feedback/user-hash.ts'
 import type { Caller } from '../tenants/tenant.ts'
 import { type Answer, type AskServices, askModels, type Keep } from './ask.ts'
 import { checkChatRequest } from './chat-request.ts'
@@ -32,7 +32,7 @@ export interface ChatServices extends AskServices, PlanServices {
   readonly chain: CacheChain
   readonly accounts: Accounts
   readonly folding: Pick<HitFolding, 'isDue'>
-  readonly userHashes: Pick<UserHashes, 'of'>
+  readonly userHashes: Pick<KeyedHashes, 'of'>
 }
 
 /** One request as it reached the story: who asks, what, and what ends it. */
@@ -102,6 +102,7 @@ export async function answerChat(services: ChatServices, call: ChatCall): Promis
     if (control.onlyIfCached) throw notCached()
     plan = choose(services, tenant, wished, request)
     settlement.explain = plan.record
+    if (tenant.keepsText) settlement.prompt = () => JSON.stringify(request.messages)
     await mustBeAllowedToSpend(services, caller, settlement, watch)
   } catch (error) {
     watch.stop()

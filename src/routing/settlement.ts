@@ -53,6 +53,10 @@ export interface RequestEvent {
   readonly userHash: string | undefined
   /** Keyed hash of all that can change the answer; undefined where the cache has no part in it. */
   readonly promptHash: string | undefined
+  /** What the model said, where one was asked. */
+  readonly said: string | undefined
+  /** The conversation as JSON, for a tenant that keeps it. */
+  readonly prompt: (() => string) | undefined
   /** Whether the tenant's account was told of it before it was to spend. */
   readonly announced: boolean
   readonly receivedAtMs: number
@@ -136,6 +140,8 @@ export class Settlement {
   folded = false
   userHash: string | undefined
   promptHash: string | undefined
+  said: string | undefined
+  prompt: (() => string) | undefined
   announced = false
   usage: Usage | undefined
   explain: (() => RouteRecord) | undefined
@@ -215,6 +221,8 @@ export class Settlement {
       folded: this.folded,
       userHash: this.userHash,
       promptHash: this.promptHash,
+      said: this.said,
+      prompt: this.prompt,
       announced: this.announced,
       receivedAtMs: this.#receivedAtMs,
       totalMs: now - this.#receivedAtMs,

@@ -101,4 +101,45 @@ describe('every request of a known tenant', () => {
     })
     expect(JSON.stringify(await rows())).not.toMatch(/secret question|example\.com/)
   })
+
+  it('knows an answer again, and keeps text only of a tenant that wants it kept', async () => {
+    const wanting = await stack.key('wanting', 'paid')
+    await stack.supabase.sql(`update tenants set keeps_text = true where name = 'wanting'`)
+    // The key was not used before, so its tenant is read with the wish.
+    const of = async (key: string, text: string, more = {}) => {
+      const response = await chat(stack.url, key, chatBody(text, more), { 'cache-control': 'no-store' })
+      return { id: response.headers.get('x-beast-prediction') ?? '', text: await response.text() }
+    }
+    const kept = await of(wanting, 'what is kept')
+    const streamed = await of(wanting, 'what is kept', { stream: true })
+    const again = await of(wanting, 'what is kept')
+    const secret = await of(key, 'what is not kept')
+    const hashes = async () => {
+      const byId = new Map((await rows()).map((row) => [row.id, row.answer_hash]))
+      return [kept, streamed, again, secret].flatMap(({ id }) => byId.get(id) ?? [])
+    }
+    await expect.poll(async () => (await hashes()).length, PATIENCE).toBe(4)
+    const [plain, stream, repeated, other] = await hashes()
+    // The simulated provider says another thing as a stream.
+    expect(repeated).toBe(plain)
+    expect(new Set([plain, stream, other]).size).toBe(3)
+    const texts = () =>
+      stack.supabase.sql<{ prediction_id: string; prompt: string; answer: string }>(
+        'select prediction_id, prompt, answer from prediction_texts order by prediction_id',
+      )
+    await expect.poll(async () => (await texts()).length, PATIENCE).toBe(3)
+    const said = (text: string): string => JSON.parse(text).choices[0].message.content
+    const pieces = [...streamed.text.matchAll(/^data: (\{.*)$/gm)].map(([, data]) => JSON.parse(data ?? ''))
+    const answers = [
+      said(kept.text),
+      pieces.map(({ choices }) => choices[0]?.delta.content ?? '').join(''),
+      said(again.text),
+    ]
+    for (const [index, text] of (await texts()).entries())
+      expect(text).toEqual({
+        prediction_id: [kept, streamed, again][index]?.id,
+        prompt: JSON.stringify([{ role: 'user', content: 'what is kept' }]),
+        answer: answers[index],
+      })
+  })
 })

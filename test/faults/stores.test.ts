@@ -188,6 +188,7 @@ describe('row 5: values that lie', () => {
       epoch: 1,
       cachePolicy: 'all',
       cacheByUser: true,
+      keepsText: false,
     } as const
     const slot = await chat.slots.slot(owner, { id: 'r', revision: '1' }, 'question')
     const entry = {

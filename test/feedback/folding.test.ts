@@ -65,6 +65,7 @@ describe('folding', () => {
       random: () => 0,
       settle: async () => true,
       folding: new HitFolding({ now: clock.now, rowsPerSecond: 1 }),
+      hashes: { of: async () => 'h'.repeat(43) },
       send: async ({ records }) => {
         if (state.down) throw new Error('queue unavailable')
         for (const { kind, row } of records) sent.push(kind === 'minute' ? `minute ${row.requests}` : kind)

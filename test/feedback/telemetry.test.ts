@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { seededRandom } from '../../scripts/seeded-random.ts'
+import { recordId } from '../../src/feedback/outbox.ts'
 import { toPredictionRow } from '../../src/feedback/prediction.ts'
 import { Telemetry } from '../../src/feedback/telemetry.ts'
 import { fakeClock } from '../support/fake-clock.ts'
@@ -19,9 +20,10 @@ function bench() {
       return !state.full
     },
     folding: hitFolding(clock.now),
+    hashes: { of: async () => 'h'.repeat(43) },
     send: async ({ records }) => {
       if (state.queueDown) throw new Error('queue unavailable')
-      sent.push(records.map(({ row }) => row.id))
+      sent.push(records.map(recordId))
     },
   })
   const held: Promise<unknown>[] = []
@@ -57,6 +59,7 @@ describe('telemetry of an isolate', () => {
       random: seededRandom(3),
       settle: async () => true,
       folding: hitFolding(() => 0),
+      hashes: { of: async () => 'h'.repeat(43) },
       send: async (message) => void sizes.push(Buffer.byteLength(JSON.stringify(message))),
     })
     const name = `custom:${'模'.repeat(249)}`
@@ -76,6 +79,7 @@ describe('telemetry of an isolate', () => {
       random: () => 0,
       settle: async () => true,
       folding: hitFolding(() => 0),
+      hashes: { of: async () => 'h'.repeat(43) },
       send: async () => {},
     })
     let promises = 0

@@ -6,8 +6,8 @@ import type { CacheSlot, CacheTier, TierName } from '../../src/cache/tier.ts'
 import { MemoryTier } from '../../src/cache/tiers/memory.ts'
 import type { Clock } from '../../src/core/clock.ts'
 import { Vault } from '../../src/core/vault.ts'
+import { KeyedHashes } from '../../src/feedback/keyed-hashes.ts'
 import { Telemetry } from '../../src/feedback/telemetry.ts'
-import { UserHashes } from '../../src/feedback/user-hash.ts'
 import { ModelStats } from '../../src/metrics/model-stats.ts'
 import { RequestCounts } from '../../src/metrics/request-counts.ts'
 import { Catalogue } from '../../src/models/catalogue.ts'
@@ -143,7 +143,14 @@ export function routingServices(options: RoutingOptions): RoutingServices {
     counts,
     modelStats: new ModelStats(clock),
     idempotency: new IdempotencyKeys({ clock, vault, slots, store: memoryClaims(clock).store }),
-    telemetry: new Telemetry({ clock, random, settle: async () => true, send: async () => {}, folding }),
+    telemetry: new Telemetry({
+      clock,
+      random,
+      settle: async () => true,
+      send: async () => {},
+      folding,
+      hashes: new KeyedHashes(vault, 'answer-hash'),
+    }),
     record: (event) => {
       counts.add(event)
       events.push(event)
@@ -155,7 +162,15 @@ export function routingServices(options: RoutingOptions): RoutingServices {
         find: async () => ({
           keyId: 'key',
           expiresAtMs: null,
-          tenant: { id: 't', name: 't', plan: 'paid', epoch: 1, cachePolicy: 'all', cacheByUser: true },
+          tenant: {
+            id: 't',
+            name: 't',
+            plan: 'paid',
+            epoch: 1,
+            cachePolicy: 'all',
+            cacheByUser: true,
+            keepsText: false,
+          },
         }),
       },
       store: { get: async () => undefined, put: async () => {} },
@@ -167,7 +182,7 @@ export function routingServices(options: RoutingOptions): RoutingServices {
       catalogue,
       health: new HealthBook(),
       folding,
-      userHashes: new UserHashes(vault),
+      userHashes: new KeyedHashes(vault, 'user-hash'),
       retries: new RetryBudget(),
       hedgeAfterMs: options.hedgeAfterMs,
       openKey: async () => UPSTREAM_KEY,

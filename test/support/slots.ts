@@ -15,6 +15,7 @@ export const tenant = (id: string, more: Partial<Tenant> = {}): Tenant => ({
   epoch: 1,
   cachePolicy: 'all',
   cacheByUser: true,
+  keepsText: false,
   ...more,
 })
 

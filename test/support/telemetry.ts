@@ -31,6 +31,8 @@ export const facts = (number: number, more: Partial<PredictionFacts> = {}): Tele
   folded: false,
   userHash: undefined,
   promptHash: undefined,
+  said: undefined,
+  prompt: undefined,
   receivedAtMs: 1_800_000_000_000,
   totalMs: 3,
   upstreamMs: undefined,

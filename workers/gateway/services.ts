@@ -16,6 +16,7 @@ import { FeedbackDesk } from '../../src/feedback/acceptance.ts'
 import { outboxOfAnySize } from '../../src/feedback/any-size.ts'
 import { DeadLetters } from '../../src/feedback/dead-letters.ts'
 import { HitFolding } from '../../src/feedback/folding.ts'
+import { KeyedHashes } from '../../src/feedback/keyed-hashes.ts'
 import type { FeedbackReader } from '../../src/feedback/listing.ts'
 import { toParcel } from '../../src/feedback/outbox.ts'
 import { Privacy } from '../../src/feedback/privacy.ts'
@@ -24,7 +25,6 @@ import { SupabaseFeedback } from '../../src/feedback/supabase-feedback.ts'
 import { SupabaseRecords } from '../../src/feedback/supabase-records.ts'
 import { Telemetry } from '../../src/feedback/telemetry.ts'
 import { FeedbackTokens } from '../../src/feedback/token.ts'
-import { UserHashes } from '../../src/feedback/user-hash.ts'
 import { ModelStats } from '../../src/metrics/model-stats.ts'
 import { RequestCounts } from '../../src/metrics/request-counts.ts'
 import { Catalogue } from '../../src/models/catalogue.ts'
@@ -160,7 +160,7 @@ export function createServices(env: Env): Services & Administration {
   const counts = new RequestCounts()
   const modelStats = new ModelStats(clock)
   const slots = new SlotMaker(vault)
-  const userHashes = new UserHashes(vault)
+  const userHashes = new KeyedHashes(vault, 'user-hash')
   const folding = new HitFolding({
     now: clock.now,
     rowsPerSecond: positiveInteger(env, 'HIT_ROWS_PER_SECOND', 50),
@@ -168,9 +168,10 @@ export function createServices(env: Env): Services & Administration {
   const telemetry = new Telemetry({
     clock,
     random: Math.random,
-    settle: async (tenantId, parcel) => account(tenantId).settle(parcel),
+    settle: async (tenantId, parcel, text) => account(tenantId).settle(parcel, text),
     send: async (message) => void (await env.TELEMETRY.send(message)),
     folding,
+    hashes: new KeyedHashes(vault, 'answer-hash'),
   })
   const records = new SupabaseRecords(supabase)
   return {
