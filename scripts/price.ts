@@ -102,12 +102,19 @@ function listedExtractors(extracted: unknown): readonly (readonly [string, strin
     .map(({ provider_id: id, api_flavor: flavour }) => [String(id), String(flavour ?? 'default')] as const)
 }
 
-export function boundTable(table: PriceTable): string {
-  const lines = BOUNDED.map((id) => {
-    const provider = table.find((each) => each.id === id)
-    const text = JSON.stringify(provider ? boundRows(withFallbacks(provider, table)) : [])
+/** What `src/cost/bound-table.ts` has to hold for this price table. */
+export const boundTexts = (table: PriceTable): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    BOUNDED.map((id) => {
+      const provider = table.find((each) => each.id === id)
+      return [id, JSON.stringify(provider ? boundRows(withFallbacks(provider, table)) : [])]
+    }),
+  )
+
+function boundTable(table: PriceTable): string {
+  const lines = Object.entries(boundTexts(table)).map(([id, text]) => {
     const key = /^[a-z]+$/.test(id) ? id : `'${id}'`
-    return `  ${key}: '${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}',`
+    return `  ${key}:\n    '${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}',`
   })
   return `/**
  * Written by \`npm run price -- --write-bounds\` from the price table of @pydantic/genai-prices, never by hand:
