@@ -103,13 +103,14 @@ function listedExtractors(extracted: unknown): readonly (readonly [string, strin
 }
 
 /** What `src/cost/bound-table.ts` has to hold for this price table. */
-export const boundTexts = (table: PriceTable): Readonly<Record<string, string>> =>
-  Object.fromEntries(
+export function boundTexts(table: PriceTable): Readonly<Record<string, string>> {
+  return Object.fromEntries(
     BOUNDED.map((id) => {
       const provider = table.find((each) => each.id === id)
       return [id, JSON.stringify(provider ? boundRows(withFallbacks(provider, table)) : [])]
     }),
   )
+}
 
 function boundTable(table: PriceTable): string {
   const lines = Object.entries(boundTexts(table)).map(([id, text]) => {
