@@ -1,11 +1,20 @@
+import type { ListPrice } from '../models/provider.ts'
+import type { Usage } from '../providers/completion.ts'
+
 /** Where an answer came from, for the records of those who get it again. */
 export interface Origin {
   /** The prediction that it was first given as. */
   readonly predictionId: string
   /** The model that gave it, as in the catalogue. */
   readonly model: string
+  /** Whose prices count for it, and its name there. */
+  readonly pricedAs: {
+    readonly provider: string
+    readonly model: string
+    readonly price?: ListPrice | undefined
+  }
   /** Tokens as its provider counted them, where it did. */
-  readonly usage?: { readonly inputTokens: number; readonly outputTokens: number } | undefined
+  readonly usage?: Usage | undefined
 }
 
 /** One whole, healthy answer, as it was sent to the first caller. */

@@ -1,4 +1,4 @@
-import type { ListPrice } from '../models/model.ts'
+import type { ListPrice } from '../models/provider.ts'
 import { addNanoUsd, type NanoUsd, toNanoUsd } from './nano-usd.ts'
 import type { RateBound } from './rate-bound.ts'
 import { reconcile, type UsageCounts } from './usage.ts'

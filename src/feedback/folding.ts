@@ -1,6 +1,7 @@
 import { uuidv7 } from '../core/ids.ts'
 import { Lru } from '../core/lru.ts'
 import { TokenBucket } from '../core/token-bucket.ts'
+import type { PricedTokens } from '../cost/ledger.ts'
 
 /** Hits of one tenant added up, of one minute, model and tier: a row of `prediction_minutes`, column by column. */
 export interface MinuteRow {
@@ -31,6 +32,7 @@ export interface FoldedHit {
   readonly stream: boolean
   readonly receivedAtMs: number
   readonly totalMs: number
+  readonly saved: PricedTokens | undefined
 }
 
 export interface HitFoldingOptions {
@@ -52,7 +54,17 @@ interface Sum {
   requests: number
   streams: number
   totalMs: number
+  inputTokens: number
+  outputTokens: number
   readonly totalBuckets: number[]
+  /** By whose prices: those of the first. */
+  readonly pricedAs: PricedTokens | undefined
+}
+
+/** A row, and what its hits saved together. */
+export interface Folded {
+  readonly row: MinuteRow
+  readonly saved: PricedTokens | undefined
 }
 
 /**
@@ -80,7 +92,7 @@ export class HitFolding {
     return !rate.take(nowMs)
   }
 
-  add({ tenantId, model = 'none', tier = 'none', stream, receivedAtMs, totalMs }: FoldedHit): void {
+  add({ tenantId, model = 'none', tier = 'none', stream, receivedAtMs, totalMs, saved }: FoldedHit): void {
     const minute = Math.floor(receivedAtMs / MINUTE_MS)
     const name = `${tenantId} ${minute} ${tier} ${model}`
     let sum = this.#sums.get(name)
@@ -92,7 +104,16 @@ export class HitFolding {
         provider: model.split(':', 1)[0] || 'none',
         cache_tier: tier,
       }
-      sum = { of, requests: 0, streams: 0, totalMs: 0, totalBuckets: [...NONE] }
+      sum = {
+        of,
+        requests: 0,
+        streams: 0,
+        totalMs: 0,
+        inputTokens: 0,
+        outputTokens: 0,
+        totalBuckets: [...NONE],
+        pricedAs: saved,
+      }
       this.#sums.set(name, sum)
     }
     const ms = Math.max(0, totalMs)
@@ -101,26 +122,44 @@ export class HitFolding {
     sum.requests += 1
     if (stream) sum.streams += 1
     sum.totalMs += ms
+    sum.inputTokens += saved?.usage?.inputTokens ?? 0
+    sum.outputTokens += saved?.usage?.outputTokens ?? 0
     sum.totalBuckets[bucket] = (sum.totalBuckets[bucket] ?? 0) + 1
   }
 
   /** What was added up since the last time. */
-  take(): MinuteRow[] {
+  take(): Folded[] {
     if (this.#sums.size === 0) return []
     const sums = this.#sums
     this.#sums = new Map()
-    return [...sums.values()].map(({ of, requests, streams, totalMs, totalBuckets }) => ({
-      id: uuidv7(this.#options.now()),
-      ...of,
-      outcome: 'success',
-      cache: 'hit',
-      cache_match: 'exact',
-      requests,
-      streams,
-      total_ms: totalMs,
-      total_buckets: totalBuckets,
-      upstream_buckets: NONE,
-      first_byte_buckets: NONE,
-    }))
+    return [...sums.values()].map((sum) => this.#folded(sum))
+  }
+
+  #folded({
+    of,
+    requests,
+    streams,
+    totalMs,
+    inputTokens,
+    outputTokens,
+    totalBuckets,
+    pricedAs,
+  }: Sum): Folded {
+    return {
+      row: {
+        id: uuidv7(this.#options.now()),
+        ...of,
+        outcome: 'success',
+        cache: 'hit',
+        cache_match: 'exact',
+        requests,
+        streams,
+        total_ms: totalMs,
+        total_buckets: totalBuckets,
+        upstream_buckets: NONE,
+        first_byte_buckets: NONE,
+      },
+      saved: pricedAs && { ...pricedAs, usage: { inputTokens, outputTokens } },
+    }
   }
 }

@@ -1,12 +1,20 @@
+import type { PricedTokens, ProviderCall } from '../cost/ledger.ts'
 import type { FeedbackRow } from './feedback.ts'
 import type { MinuteRow } from './folding.ts'
 import type { PredictionRow } from './prediction.ts'
 
 /** A row on its way to its table. Its `id` is made before it leaves, so arriving twice is arriving once. */
 export type OutboxRecord =
-  | { readonly kind: 'prediction'; readonly row: PredictionRow }
+  | {
+      readonly kind: 'prediction'
+      readonly row: PredictionRow
+      /** In the order in which they were made; priced where they are stored, whose table of prices is too large elsewhere. */
+      readonly calls?: readonly ProviderCall[]
+      /** What a hit spared. */
+      readonly saved?: PricedTokens | undefined
+    }
   | { readonly kind: 'feedback'; readonly row: FeedbackRow }
-  | { readonly kind: 'minute'; readonly row: MinuteRow }
+  | { readonly kind: 'minute'; readonly row: MinuteRow; readonly saved?: PricedTokens | undefined }
   | { readonly kind: 'text'; readonly row: TextRow }
 
 /** What was said, of a tenant that wants it kept: a row of `prediction_texts`. */

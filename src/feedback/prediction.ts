@@ -1,3 +1,5 @@
+import type { PricedTokens, ProviderCall, ToldUsage } from '../cost/ledger.ts'
+
 /** One recorded inference: a row of `ml_predictions`, column by column. */
 export interface PredictionRow {
   /** A UUID of version 7, the same as in `x-beast-prediction`. */
@@ -37,6 +39,30 @@ export interface PredictionRow {
   readonly answer_hash: string | null
 }
 
+/** What was paid, or spared, for a request: for whoever has the prices. */
+export function callsOf(
+  facts: PredictionFacts & { readonly said?: string | undefined },
+): readonly ProviderCall[] {
+  const { attempts, sentLength, said = '' } = facts
+  return attempts.map((attempt) => ({
+    route: attempt.routeId,
+    provider: attempt.provider,
+    model: attempt.model,
+    price: attempt.price,
+    endpoint: attempt.endpointId,
+    result: attempt.result,
+    failure: attempt.failure,
+    ms: attempt.ms,
+    mayBeBilled: attempt.mayBeBilled,
+    usage: attempt.usage,
+    sentBytes: sentLength,
+    saidBytes: attempt.firstByteMs === undefined ? 0 : said.length,
+  }))
+}
+
+export const savedBy = ({ origin, cache }: PredictionFacts): PricedTokens | undefined =>
+  origin && cache === 'hit' ? { ...origin.pricedAs, usage: origin.usage } : undefined
+
 /** What selection has to say of its choice, as far as a row wants it. */
 export interface Decision {
   readonly task: string
@@ -61,13 +87,16 @@ export interface PredictionFacts {
   /** Keyed hashes of who asked and of what was asked. */
   readonly userHash: string | undefined
   readonly promptHash: string | undefined
+  /** Length of the conversation, characters. */
+  readonly sentLength: number
   readonly answerHash?: string | undefined
   /** Where the answer that a hit repeats came from. */
   readonly origin:
     | {
         readonly predictionId: string
         readonly model: string
-        readonly usage?: { readonly inputTokens: number; readonly outputTokens: number } | undefined
+        readonly pricedAs: PricedTokens
+        readonly usage?: ToldUsage | undefined
       }
     | undefined
   readonly receivedAtMs: number
@@ -76,9 +105,16 @@ export interface PredictionFacts {
   readonly usage: { readonly inputTokens: number; readonly outputTokens: number } | undefined
   readonly attempts: readonly {
     readonly routeId: string
+    readonly provider: string
+    readonly model: string
+    readonly price: PricedTokens['price']
+    readonly endpointId: string
+    readonly ms: number
+    readonly mayBeBilled: boolean
+    readonly usage: ToldUsage | undefined
     readonly startedAtMs: number
     readonly firstByteMs: number | undefined
-    readonly result: string
+    readonly result: ProviderCall['result']
     readonly failure: string | undefined
   }[]
   readonly explain: (() => Decision) | undefined

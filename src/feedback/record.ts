@@ -25,7 +25,7 @@ export async function storeRecords(store: RecordStore, records: readonly OutboxR
     const places = records.flatMap((record, place) => (record.kind === kind ? [place] : []))
     for (let from = 0; from < places.length; from += LOT) {
       const lot = places.slice(from, from + LOT)
-      const isAway = await storeLot(store, kind, records, lot, fates)
+      const isAway = await storeLot(store, records, lot, fates)
       if (isAway) return fates
     }
   }
@@ -35,14 +35,12 @@ export async function storeRecords(store: RecordStore, records: readonly OutboxR
 /** @returns whether the store is away, so that asking on is of no use */
 async function storeLot(
   store: RecordStore,
-  kind: OutboxRecord['kind'],
   records: readonly OutboxRecord[],
   places: readonly number[],
   fates: Fate[],
 ): Promise<boolean> {
-  const rows = places.flatMap((place) => records[place]?.row ?? [])
   try {
-    await store.insert(kind, rows)
+    await store.insert(places.flatMap((place) => records[place] ?? []))
     for (const place of places) fates[place] = STORED
     return false
   } catch (error) {
@@ -57,8 +55,8 @@ async function storeLot(
     }
     const middle = places.length >> 1
     return (
-      (await storeLot(store, kind, records, places.slice(0, middle), fates)) ||
-      (await storeLot(store, kind, records, places.slice(middle), fates))
+      (await storeLot(store, records, places.slice(0, middle), fates)) ||
+      (await storeLot(store, records, places.slice(middle), fates))
     )
   }
 }

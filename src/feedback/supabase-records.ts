@@ -1,17 +1,21 @@
 import type { PostgrestError, SupabaseClient } from '@supabase/supabase-js'
-import { type DeadLetter, type RecordStore, StoreError, TABLES, type Trouble } from './record-store.ts'
+import type { Prices } from '../cost/prices.ts'
+import type { OutboxRecord } from './outbox.ts'
+import { type DeadLetter, type RecordStore, StoreError, type Trouble } from './record-store.ts'
+import { tablesOf } from './table-rows.ts'
 
 /** The tables of records in Supabase. */
 export class SupabaseRecords implements RecordStore {
   readonly #connect: () => SupabaseClient
+  readonly #prices: Prices
 
-  constructor(connect: () => SupabaseClient) {
+  constructor(connect: () => SupabaseClient, prices: Prices) {
     this.#connect = connect
+    this.#prices = prices
   }
 
-  insert(kind: keyof typeof TABLES, rows: readonly object[]): Promise<void> {
-    const { table, id } = TABLES[kind]
-    return this.#add(table, id, rows)
+  async insert(records: readonly OutboxRecord[]): Promise<void> {
+    for (const { table, id, rows } of tablesOf(records, this.#prices)) await this.#add(table, id, rows)
   }
 
   bury(letters: readonly DeadLetter[]): Promise<void> {

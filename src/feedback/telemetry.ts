@@ -3,7 +3,7 @@ import type { HitFolding } from './folding.ts'
 import type { KeyedHashes } from './keyed-hashes.ts'
 import { type OutboxRecord, type Parcel, type TelemetryMessage, toParcel } from './outbox.ts'
 import { fullJitterMs, inMessages } from './parcels.ts'
-import { type PredictionFacts, toPredictionRow } from './prediction.ts'
+import { callsOf, type PredictionFacts, savedBy, toPredictionRow } from './prediction.ts'
 import { toTextRow } from './text.ts'
 
 export interface TelemetryOptions {
@@ -64,13 +64,13 @@ export class Telemetry {
     const { tenantId } = facts
     if (tenantId === undefined) return
     if (facts.folded) {
-      this.#options.folding.add({ ...facts, tenantId, model: facts.origin?.model })
+      this.#options.folding.add({ ...facts, tenantId, model: facts.origin?.model, saved: savedBy(facts) })
       this.#sendSoon(waitUntil)
     } else if (facts.announced) waitUntil(this.#settle(facts, tenantId))
     else {
       const row = toPredictionRow(facts)
       if (!row) return
-      this.#gather({ kind: 'prediction', row })
+      this.#gather({ kind: 'prediction', row, saved: savedBy(facts) })
       this.#sendSoon(waitUntil)
     }
   }
@@ -84,7 +84,7 @@ export class Telemetry {
     const answerHash = said ? await this.#options.hashes.of(tenantId, said) : undefined
     const row = toPredictionRow({ ...facts, answerHash })
     if (!row) return
-    const records: OutboxRecord[] = [{ kind: 'prediction', row }]
+    const records: OutboxRecord[] = [{ kind: 'prediction', row, calls: callsOf(facts) }]
     if (prompt && said !== undefined)
       records.push({ kind: 'text', row: toTextRow(predictionId, tenantId, receivedAtMs, prompt(), said) })
     const [parcel, text] = records.map(toParcel)
@@ -123,7 +123,7 @@ export class Telemetry {
   }
 
   #sendWaiting(): Promise<void> {
-    for (const row of this.#options.folding.take()) this.#gather({ kind: 'minute', row })
+    for (const { row, saved } of this.#options.folding.take()) this.#gather({ kind: 'minute', row, saved })
     return this.#send(this.#waiting.splice(0, MAX_SENT))
   }
 
@@ -155,7 +155,7 @@ export class Telemetry {
 }
 
 /** What all of a row but its names and its decision may take: about a thousand bytes, most of them names of columns. */
-const ROW_BYTES = 1_450
+const ROW_BYTES = 1_800
 
 /** Not less than the record's JSON takes, bytes. Measuring the JSON itself of each hit took a thirtieth of the hit. */
 function sizeOf(record: OutboxRecord): number {

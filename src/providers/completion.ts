@@ -5,6 +5,9 @@ import { Said } from './said.ts'
 export interface Usage {
   readonly inputTokens: number
   readonly outputTokens: number
+  /** Of the input, what the provider had cached; of the output, what was thought. Absent = not said. */
+  readonly cachedTokens?: number | undefined
+  readonly reasoningTokens?: number | undefined
 }
 
 /** What an answer turned out to be. */
@@ -119,9 +122,20 @@ const hasRefusal = (message: JsonValue | undefined): boolean =>
 function readUsage(usage: JsonValue | undefined): Usage | undefined {
   if (!isObject(usage)) return undefined
   const [inputTokens, outputTokens] = [count(usage.prompt_tokens), count(usage.completion_tokens)]
-  return inputTokens === undefined || outputTokens === undefined ? undefined : { inputTokens, outputTokens }
+  if (inputTokens === undefined || outputTokens === undefined) return undefined
+  const cachedTokens = detail(usage.prompt_tokens_details, 'cached_tokens')
+  const reasoningTokens = detail(usage.completion_tokens_details, 'reasoning_tokens')
+  return {
+    inputTokens,
+    outputTokens,
+    ...(cachedTokens && { cachedTokens }),
+    ...(reasoningTokens && { reasoningTokens }),
+  }
 }
 
 /** A count that can be believed. */
 export const count = (value: JsonValue | undefined): number | undefined =>
   typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : undefined
+
+const detail = (details: JsonValue | undefined, name: string): number | undefined =>
+  isObject(details) ? count(details[name]) : undefined

@@ -82,7 +82,12 @@ const toolCall = ({ id, name, extra, ...call }: TranslatedCall) => ({
 })
 
 const billed = (counts: TokenCounts | undefined): Verdict['usage'] =>
-  counts && { inputTokens: counts.prompt, outputTokens: counts.completion }
+  counts && {
+    inputTokens: counts.prompt,
+    outputTokens: counts.completion,
+    ...(counts.cached > 0 && { cachedTokens: counts.cached }),
+    ...(counts.reasoning > 0 && { reasoningTokens: counts.reasoning }),
+  }
 
 const usageOf = ({ prompt, completion, cached, reasoning }: TokenCounts) => ({
   prompt_tokens: prompt,

@@ -142,6 +142,11 @@ function keepIfWorth(
   const isHealthy = verdict.complete && !verdict.refused
   const isWorth = isHealthy && answer.body.length <= limits.maxEntryLength
   return keep && isWorth && standsFor(target)
-    ? keep({ ...answer, model: target.route.id, usage: verdict.usage })
+    ? keep({ ...answer, ...giverOf(target), usage: verdict.usage })
     : undefined
 }
+
+const giverOf = ({ route }: Target): Omit<Origin, 'predictionId' | 'usage'> => ({
+  model: route.id,
+  pricedAs: { provider: route.provider.name, model: route.model, price: route.price },
+})

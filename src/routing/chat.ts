@@ -70,6 +70,7 @@ export async function answerChat(services: ChatServices, call: ChatCall): Promis
   settlement.keyId = caller.keyId
 
   const canonicalBody = isObject(call.body) ? services.slots.canonical(tenant, call.body) : ''
+  settlement.sentLength = canonicalBody.length
   const request = checkChatRequest(call.body)
   settlement.stream = request.stream === true
   const control = cacheControl(call.headers, tenant.cachePolicy, request.temperature === 0)
@@ -146,8 +147,8 @@ function store(
 ): Promise<void> {
   const { chain, clock } = services
   const expiresAtMs = chain.expiryMs(control.ttlMs)
-  const { kind, body, model, usage } = answer
-  const origin = { predictionId, model, usage }
+  const { kind, body, ...gave } = answer
+  const origin = { predictionId, ...gave }
   return chain.write(slot, { kind, body, origin, storedAtMs: clock.now(), expiresAtMs })
 }
 

@@ -1,7 +1,7 @@
 import type { Origin } from '../cache/entry.ts'
 import type { TierName } from '../cache/tier.ts'
 import { type ErrorCode, type Fault, toGatewayError } from '../core/errors.ts'
-import type { Target } from '../models/provider.ts'
+import type { ListPrice, Target } from '../models/provider.ts'
 import type { Usage } from '../providers/completion.ts'
 import { FAILURES, type FailureKind } from '../providers/failure-table.ts'
 import { UpstreamError } from '../providers/failures.ts'
@@ -17,6 +17,10 @@ export type CacheResult = 'hit' | 'miss' | 'bypass' | 'none'
  */
 export interface AttemptRecord {
   readonly routeId: string
+  /** Whose prices count, and the model's name there. */
+  readonly provider: string
+  readonly model: string
+  readonly price: ListPrice | undefined
   readonly endpointId: string
   readonly startedAtMs: number
   readonly ms: number
@@ -55,6 +59,8 @@ export interface RequestEvent {
   readonly promptHash: string | undefined
   /** What the model said, where one was asked. */
   readonly said: string | undefined
+  /** Length of the conversation in its canonical form, characters. */
+  readonly sentLength: number
   /** The conversation as JSON, for a tenant that keeps it. */
   readonly prompt: (() => string) | undefined
   /** Whether the tenant's account was told of it before it was to spend. */
@@ -118,6 +124,9 @@ export class AttemptNote {
     const { target, startedAtMs } = this
     this.#record ??= {
       routeId: target.route.id,
+      provider: target.route.provider.name,
+      model: target.route.model,
+      price: target.route.price,
       endpointId: target.endpoint.id,
       startedAtMs,
       ms: this.#now() - startedAtMs,
@@ -141,6 +150,7 @@ export class Settlement {
   userHash: string | undefined
   promptHash: string | undefined
   said: string | undefined
+  sentLength = 0
   prompt: (() => string) | undefined
   announced = false
   usage: Usage | undefined
@@ -222,6 +232,7 @@ export class Settlement {
       userHash: this.userHash,
       promptHash: this.promptHash,
       said: this.said,
+      sentLength: this.sentLength,
       prompt: this.prompt,
       announced: this.announced,
       receivedAtMs: this.#receivedAtMs,

@@ -2,10 +2,12 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vites
 import { uuidv7 } from '../../src/core/ids.ts'
 import { DeadLetters } from '../../src/feedback/dead-letters.ts'
 import { type Delivery, takeIn } from '../../src/feedback/intake.ts'
+import type { OutboxRecord } from '../../src/feedback/outbox.ts'
 import { SupabaseFeedback } from '../../src/feedback/supabase-feedback.ts'
 import { SupabaseRecords } from '../../src/feedback/supabase-records.ts'
 import { supabaseConnector } from '../../workers/supabase.ts'
 import { feedbackRow, predictionRow, TENANT_A, TENANT_B } from '../database/rows.ts'
+import { NO_PRICES } from '../support/budgets.ts'
 import { onEachDatabase } from '../support/databases.ts'
 import { supabaseClient, type TestDatabase, workerKeys } from '../support/stores.ts'
 
@@ -29,7 +31,7 @@ onEachDatabase((start) => {
   })
 
   const recordsBy = (key: string, url = supabase.url) =>
-    new SupabaseRecords(supabaseConnector({ url, key, keyName: 'KEY', timeoutMs: 5_000 }))
+    new SupabaseRecords(supabaseConnector({ url, key, keyName: 'KEY', timeoutMs: 5_000 }), NO_PRICES)
   const service = () => supabaseClient(supabase)
   const ids = async (table: string) =>
     (await supabase.sql<{ id: string }>(`select id from ${table} order by id`)).map(({ id }) => id)
@@ -48,14 +50,17 @@ onEachDatabase((start) => {
     }
     return made
   }
+  /** Rows of tests, which may be wrong, as records. */
+  const of = (kind: 'prediction' | 'feedback', rows: readonly object[]) =>
+    rows.map((row) => ({ kind, row }) as unknown as OutboxRecord)
   const predictions = (count: number) =>
     Array.from({ length: count }, (_, index) => predictionRow(TENANT_A, Date.now() + index))
 
   describe('records', () => {
     it('are stored once, however often they come', async () => {
       const rows = predictions(3)
-      await records.insert('prediction', rows)
-      await records.insert('prediction', rows.toReversed())
+      await records.insert(of('prediction', rows))
+      await records.insert(of('prediction', rows.toReversed()))
       expect(await ids('ml_predictions')).toEqual(rows.map(({ id }) => id).sort())
     })
 
@@ -63,7 +68,7 @@ onEachDatabase((start) => {
       const [good, ...rest] = predictions(3)
       for (const wrong of [{ outcome: 'fine' }, { tenant_id: crypto.randomUUID() }, { total_ms: 'x' }]) {
         const batch = [good, ...rest.map((row) => ({ ...row, ...wrong }))] as object[]
-        const thrown = await records.insert('prediction', batch).catch((error: unknown) => error)
+        const thrown = await records.insert(of('prediction', batch)).catch((error: unknown) => error)
         // The embedded database calls some of it a failure of its own.
         expect(thrown).toMatchObject({ trouble: expect.stringMatching(/refused|unclear/) })
         expect(await ids('ml_predictions')).toEqual([])
@@ -80,7 +85,9 @@ onEachDatabase((start) => {
       ['a role that may not', () => recordsBy(workerKeys(supabase.publishableKey).SUPABASE_READER_KEY)],
     ])('wait for %s', async (_, connect) => {
       const elsewhere = connect(workerKeys(supabase.publishableKey).SUPABASE_RECORDER_KEY)
-      await expect(elsewhere.insert('prediction', predictions(1))).rejects.toMatchObject({ trouble: 'away' })
+      await expect(elsewhere.insert(of('prediction', predictions(1)))).rejects.toMatchObject({
+        trouble: 'away',
+      })
     })
 
     it('come out of a batch that one of them spoils, which is buried and, once mended, replayed', async () => {
@@ -94,15 +101,20 @@ onEachDatabase((start) => {
       expect(await ids('ml_predictions')).toEqual(rows.map(({ id }) => id).sort())
       expect(await ids('dead_letters')).toEqual([bad.id])
 
-      const letters = new DeadLetters(service, new SupabaseRecords(service))
+      const letters = new DeadLetters(service, async ({ records: again }) => {
+        const resent = [delivery({ records: again }, 3)]
+        await takeIn(records, resent, newId)
+      })
       expect(await letters.list({ limit: 10, skip: 0 })).toMatchObject([
         { id: bad.id, tenant_id: bad.tenant_id },
       ])
-      expect(await letters.replay({ limit: 10, skip: 0 })).toEqual({ stored: 0, left: 1 })
+      expect(await letters.replay({ limit: 10, skip: 0 })).toEqual({ sent: 1, left: 0 })
+      expect(await ids('dead_letters')).toEqual([bad.id])
       await supabase.sql(
         `update dead_letters set record = jsonb_set(record, '{row,tenant_id}', to_jsonb('${TENANT_A}'::text))`,
       )
-      expect(await letters.replay({ limit: 10, skip: 0 })).toEqual({ stored: 1, left: 0 })
+      expect(await letters.replay({ limit: 10, skip: 0 })).toEqual({ sent: 1, left: 0 })
+      expect(await letters.list({ limit: 10, skip: 0 })).toEqual([])
       expect(await ids('ml_predictions')).toHaveLength(5)
       expect(await ids('dead_letters')).toEqual([])
     })
@@ -114,15 +126,15 @@ onEachDatabase((start) => {
 
     it("are listed page by page, the latest first, and never a neighbour's", async () => {
       const rows = predictions(2)
-      await records.insert('prediction', rows)
+      await records.insert(of('prediction', rows))
       const rated = [
         feedbackRow(TENANT_A, rows[0]?.id ?? '', { received_at: at(1) }),
         feedbackRow(TENANT_A, rows[1]?.id ?? '', { received_at: at(2), thumbs: 'down', tags: ['a b', '"'] }),
         feedbackRow(TENANT_A, uuidv7(Date.now()), { received_at: at(3), correction: 'ü' }),
         feedbackRow(TENANT_B, rows[0]?.id ?? '', { received_at: at(4) }),
       ]
-      await records.insert('feedback', rated)
-      await records.insert('feedback', rated)
+      await records.insert(of('feedback', rated))
+      await records.insert(of('feedback', rated))
       const first = await reader().list(TENANT_A, query)
       expect(first.data).toMatchObject([
         { status: 'pending', correction: 'ü', received_at: expect.stringMatching(/^2026-11-20T12:00:03/) },

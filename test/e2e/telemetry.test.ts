@@ -72,6 +72,28 @@ describe('every request of a known tenant', () => {
       task: expect.any(String),
       decision: { candidates: [expect.objectContaining({ id: 'simulated:sim-small' })] },
     })
+    // Each call that may have been charged for, once, at the price that the simulated provider pretends to have.
+    const cost = (row: Row | undefined) =>
+      (Number(row?.input_tokens) * 0.15 + Number(row?.output_tokens) * 0.6) / 1e6
+    const byId = new Map((await rows()).map((row) => [row.id, row]))
+    expect(Number(recorded?.cost_usd)).toBeCloseTo(cost(recorded), 9)
+    expect(Number(byId.get(hit.id)?.saved_usd)).toBeCloseTo(cost(recorded), 9)
+    expect(Number(byId.get(hit.id)?.cost_usd)).toBe(0)
+    const ledger = await stack.supabase.sql<{
+      prediction_id: string
+      unpriced: boolean
+      agrees: boolean
+      calls: number
+    }>(
+      `select l.prediction_id, l.unpriced, l.cost_usd = p.cost_usd and l.cost_usd = sum(a.cost_usd) as agrees,
+        count(*)::int as calls
+       from ledger l join ml_predictions p on p.id = l.prediction_id join ledger_attempts a using (prediction_id)
+       group by l.prediction_id, l.unpriced, l.cost_usd, p.cost_usd`,
+    )
+    expect(ledger.map(({ prediction_id }) => prediction_id).sort()).toEqual(
+      [miss, stream, cut, failed, bypass].map(({ id }) => id).sort(),
+    )
+    for (const row of ledger) expect(row).toMatchObject({ unpriced: false, agrees: true, calls: 1 })
   })
 
   it('says who asked and what only as hashes, and what a hit repeats', async () => {

@@ -11,6 +11,7 @@ const hit = (receivedAtMs: number, totalMs: number, more = {}) => ({
   stream: false,
   receivedAtMs,
   totalMs,
+  saved: { provider: 'openai', model: 'gpt-4o', usage: { inputTokens: 10, outputTokens: 5 } },
   ...more,
 })
 
@@ -34,7 +35,13 @@ describe('folding', () => {
     folding.add(hit(60_000, 3, { stream: true }))
     folding.add(hit(60_000, 3, { tier: 'kv' }))
     folding.add(hit(60_000, 3, { model: undefined }))
-    const rows = folding.take()
+    const folded = folding.take()
+    const rows = folded.map(({ row }) => row)
+    expect(folded[0]?.saved).toEqual({
+      provider: 'openai',
+      model: 'gpt-4o',
+      usage: { inputTokens: 40, outputTokens: 20 },
+    })
     expect(
       rows.map(({ starts_at, cache_tier, model, provider, requests, streams }) => [
         starts_at.slice(14, 19),

@@ -1,5 +1,6 @@
 import type { Budget } from '../../src/cost/budget.ts'
 import type { BudgetShelf, DaySpend, Reservation } from '../../src/cost/budget-book.ts'
+import type { Prices } from '../../src/cost/prices.ts'
 
 /** Storage that outlives its book. */
 export function memoryBudgetShelf(): BudgetShelf {
@@ -23,3 +24,6 @@ export function memoryBudgetShelf(): BudgetShelf {
     removeReservations: (predictionId) => void reservations.delete(predictionId),
   }
 }
+
+/** For tests in which nothing is to be paid. */
+export const NO_PRICES: Prices = { priceOf: () => undefined }

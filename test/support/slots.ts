@@ -28,6 +28,7 @@ export const slotOf = (owner: Tenant, body: JsonObject, route = ROUTE): Promise<
 export const ORIGIN: Origin = {
   predictionId: '01890000-0000-7000-8000-000000000001',
   model: 'simulated:sim-small',
+  pricedAs: { provider: 'simulated', model: 'sim-small' },
   usage: { inputTokens: 12, outputTokens: 34 },
 }
 

@@ -1,6 +1,6 @@
 import type { Shelf, Shelved } from '../../src/feedback/courier.ts'
 import { HitFolding } from '../../src/feedback/folding.ts'
-import type { OutboxRecord } from '../../src/feedback/outbox.ts'
+import { type OutboxRecord, recordId } from '../../src/feedback/outbox.ts'
 import { type PredictionFacts, type PredictionRow, toPredictionRow } from '../../src/feedback/prediction.ts'
 import { type DeadLetter, type RecordStore, StoreError } from '../../src/feedback/record-store.ts'
 import type { TelemetryFacts } from '../../src/feedback/telemetry.ts'
@@ -32,6 +32,7 @@ export const facts = (number: number, more: Partial<PredictionFacts> = {}): Tele
   userHash: undefined,
   promptHash: undefined,
   said: undefined,
+  sentLength: 40,
   prompt: undefined,
   receivedAtMs: 1_800_000_000_000,
   totalMs: 3,
@@ -85,12 +86,12 @@ export function memoryStore(
     if (state.away) throw new StoreError('away', 'connection refused')
   }
   const store: RecordStore = {
-    insert: async (_kind, rows) => {
+    insert: async (records) => {
       state.inserts += 1
       mustBeThere()
-      const own = rows as readonly { readonly id: string }[]
-      if (own.some(({ id }) => bad.has(id))) throw new StoreError(trouble, 'bad row')
-      for (const row of own) if (!stored.has(row.id)) stored.set(row.id, row)
+      if (records.some((record) => bad.has(recordId(record)))) throw new StoreError(trouble, 'bad row')
+      for (const record of records)
+        if (!stored.has(recordId(record))) stored.set(recordId(record), record.row)
     },
     bury: async (added) => {
       mustBeThere()

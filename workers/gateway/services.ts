@@ -12,13 +12,14 @@ import { crc32 } from '../../src/core/crc32.ts'
 import { GatewayError } from '../../src/core/errors.ts'
 import { uuidv7 } from '../../src/core/ids.ts'
 import { Vault } from '../../src/core/vault.ts'
+import type { Prices } from '../../src/cost/prices.ts'
 import { FeedbackDesk } from '../../src/feedback/acceptance.ts'
 import { outboxOfAnySize } from '../../src/feedback/any-size.ts'
 import { DeadLetters } from '../../src/feedback/dead-letters.ts'
 import { HitFolding } from '../../src/feedback/folding.ts'
 import { KeyedHashes } from '../../src/feedback/keyed-hashes.ts'
 import type { FeedbackReader } from '../../src/feedback/listing.ts'
-import { toParcel } from '../../src/feedback/outbox.ts'
+import { type TelemetryMessage, toParcel } from '../../src/feedback/outbox.ts'
 import { Privacy } from '../../src/feedback/privacy.ts'
 import { SupabasePrivacy } from '../../src/feedback/privacy-supabase.ts'
 import { SupabaseFeedback } from '../../src/feedback/supabase-feedback.ts'
@@ -106,6 +107,8 @@ const STORE_TIMEOUT_MS = 2_000
 /** For whole batches and pages, which nobody's request waits for. */
 const BATCH_TIMEOUT_MS = 20_000
 const KIB = 1024
+/** Of the records only ratings are stored from here. */
+const NO_PRICES: Prices = { priceOf: () => undefined }
 
 /**
  * Builds the services from the environment.
@@ -165,15 +168,15 @@ export function createServices(env: Env): Services & Administration {
     now: clock.now,
     rowsPerSecond: positiveInteger(env, 'HIT_ROWS_PER_SECOND', 50),
   })
+  const send = async (message: TelemetryMessage) => void (await env.TELEMETRY.send(message))
   const telemetry = new Telemetry({
     clock,
     random: Math.random,
     settle: async (tenantId, parcel, text) => account(tenantId).settle(parcel, text),
-    send: async (message) => void (await env.TELEMETRY.send(message)),
+    send,
     folding,
     hashes: new KeyedHashes(vault, 'answer-hash'),
   })
-  const records = new SupabaseRecords(supabase)
   return {
     clock,
     catalogue,
@@ -187,7 +190,7 @@ export function createServices(env: Env): Services & Administration {
       adapterFor,
       newId: () => uuidv7(clock.now()),
     },
-    deadLetters: new DeadLetters(supabase, records),
+    deadLetters: new DeadLetters(supabase, send),
     privacy: new Privacy({
       store: new SupabasePrivacy(supabaseBy(secretKey, 'SUPABASE_SECRET_KEY', BATCH_TIMEOUT_MS)),
       hashes: userHashes,
@@ -235,7 +238,10 @@ export function createServices(env: Env): Services & Administration {
       },
     },
     feedback: {
-      desk: new FeedbackDesk(clock.now, outboxOfAnySize(accountOutbox(env.ACCOUNT), records)),
+      desk: new FeedbackDesk(
+        clock.now,
+        outboxOfAnySize(accountOutbox(env.ACCOUNT), new SupabaseRecords(supabase, NO_PRICES)),
+      ),
       tokens: new FeedbackTokens(vault),
       reader: new SupabaseFeedback(supabase, clock.now),
     },

@@ -1,4 +1,6 @@
 import { uuidv7 } from '../../src/core/ids.ts'
+import { type ListPrices, listPrices } from '../../src/cost/list-prices.ts'
+import { bundledTable } from '../../src/cost/price-table.ts'
 import { takeIn } from '../../src/feedback/intake.ts'
 import { fullJitterMs } from '../../src/feedback/parcels.ts'
 import { SupabaseRecords } from '../../src/feedback/supabase-records.ts'
@@ -9,6 +11,8 @@ interface Env {
   /** The key of the role beast_recorder, or the project's secret key: docs/database.md. */
   readonly SUPABASE_RECORDER_KEY?: string
 }
+
+let prices: ListPrices | undefined
 
 const STORE_TIMEOUT_MS = 15_000
 const RETRY_BASE_MS = 1_000
@@ -31,7 +35,9 @@ export default {
       },
     }))
     try {
-      const { stored, buried, later } = await takeIn(openStore(env), deliveries, () => uuidv7(Date.now()))
+      const { stored, buried, later } = await takeIn(await openStore(env), deliveries, () =>
+        uuidv7(Date.now()),
+      )
       if (buried > 0 || later > 0) complain({ queue: batch.queue, stored, buried, later })
     } catch (error) {
       // One by one: a batch that fails as a whole comes again at once, and soon no more.
@@ -49,7 +55,7 @@ const complain = (what: Readonly<Record<string, unknown>>): void =>
   console.error(JSON.stringify({ level: 'error', code: 'recorder', ...what }))
 
 /** @throws Error that says what to set */
-function openStore({ SUPABASE_URL: url, SUPABASE_RECORDER_KEY: key }: Env): SupabaseRecords {
+async function openStore({ SUPABASE_URL: url, SUPABASE_RECORDER_KEY: key }: Env): Promise<SupabaseRecords> {
   if (!url || !key)
     throw new Error('The recorder is not configured: set its secrets SUPABASE_URL and SUPABASE_RECORDER_KEY.')
   const connect = supabaseConnector({
@@ -60,5 +66,7 @@ function openStore({ SUPABASE_URL: url, SUPABASE_RECORDER_KEY: key }: Env): Supa
   })
   // A key that cannot be used is known before anything is tried.
   connect()
-  return new SupabaseRecords(connect)
+  // A value of the isolate: reading the table takes longer than a batch.
+  prices ??= listPrices(await bundledTable())
+  return new SupabaseRecords(connect, prices)
 }
