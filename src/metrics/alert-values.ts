@@ -44,6 +44,13 @@ export function holding({ left, is, right }: Condition, readings: AlertReadings)
   )
 }
 
+/** Of a time before anything was counted nothing is known; later on, what nobody added is nothing added. */
+export const knownSince = (beganMs: number, nowMs: number, readings: AlertReadings): AlertReadings => ({
+  gauges: readings.gauges,
+  window: (seconds, offsetSeconds) =>
+    nowMs - offsetSeconds * 1_000 > beganMs ? readings.window(seconds, offsetSeconds) : undefined,
+})
+
 /** With every window made once only: several rules look at the same. */
 export function remembered({ window, gauges }: AlertReadings): AlertReadings {
   const windows = new Map<string, Window | undefined>()

@@ -18,7 +18,7 @@ import {
   testNotice,
 } from '../../src/metrics/alert-notices.ts'
 import { ALERT_RULES, type AlertRule, CHANNELS, type Channel } from '../../src/metrics/alert-rules.ts'
-import type { AlertReadings } from '../../src/metrics/alert-values.ts'
+import { type AlertReadings, knownSince } from '../../src/metrics/alert-values.ts'
 import { MINUTE_MS } from '../../src/metrics/rings.ts'
 import type { ValueStore } from './metrics-store.ts'
 
@@ -102,11 +102,7 @@ export class AlertDesk {
   evaluate(nowMs: number, firstMs: () => number, readings: AlertReadings): void {
     if (this.hasEvaluated(nowMs)) return
     const beganMs = this.#kept.beganMs ?? firstMs()
-    const known: AlertReadings = {
-      gauges: readings.gauges,
-      window: (seconds, offset) =>
-        nowMs - offset * 1_000 > beganMs ? readings.window(seconds, offset) : undefined,
-    }
+    const known = knownSince(beganMs, nowMs, readings)
     const { states, changes } = evaluate(ALERT_RULES, this.#kept.states, known, nowMs)
     const silences = Object.fromEntries(
       Object.entries(this.#kept.silences).filter(([, untilMs]) => untilMs > nowMs),
