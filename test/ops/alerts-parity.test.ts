@@ -129,11 +129,12 @@ describeWith('promtool', promtoolPresent, 'the own watch and Prometheus', () => 
   )
 
   it('agree at each of 600 minutes in which all of them fire and end, together', () => {
-    const random = seededRandom(SEED)
+    // Of the first walks it is known that every alert is in them.
+    const [known, random] = [seededRandom(1), seededRandom(SEED)]
     const fired = new Set<string>()
     const ended = new Set<string>()
-    for (let round = 0; round < 4; round++) {
-      const course = everything(random)
+    for (let round = 0; round < 5; round++) {
+      const course = everything(round < 3 ? known : random)
       const replayed = replay(course, MINUTES)
       const { status, stdout, stderr } = prometheusAgrees(course, replayed, `all-${round}`)
       expect(status, (stdout + stderr).slice(0, 4_000)).toBe(0)
