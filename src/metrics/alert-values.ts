@@ -124,5 +124,5 @@ export function selector({ family, where }: Selection): (series: string) => bool
 const LABEL = /(\w+)="((?:[^"\\]|\\.)*)"/g
 
 /** Values as they stand in the name, escaped. */
-const labelsOf = (series: string): ReadonlyMap<string, string> =>
+export const labelsOf = (series: string): ReadonlyMap<string, string> =>
   new Map([...series.matchAll(LABEL)].map(([, label = '', value = '']) => [label, value]))

@@ -1,9 +1,12 @@
 import { describe, expect, it } from 'vitest'
+import { seededRandom } from '../../scripts/seeded-random.ts'
+import { digester } from '../../src/metrics/alert-digest.ts'
 import { evaluate } from '../../src/metrics/alert-evaluator.ts'
 import { ALERT_RULES } from '../../src/metrics/alert-rules.ts'
 import { counterOf } from '../../src/metrics/alert-terms.ts'
-import { type AlertReadings, selector } from '../../src/metrics/alert-values.ts'
-import { seriesName } from '../../src/metrics/catalogue.ts'
+import { type AlertReadings, selector, termValues } from '../../src/metrics/alert-values.ts'
+import { Tally } from '../../src/metrics/batch-tally.ts'
+import { CATALOGUE, seriesName } from '../../src/metrics/catalogue.ts'
 import { ALERT_CASES, type AlertCase, type Course } from '../ops/alert-cases.ts'
 import { changesOf, replay, valuesOf } from './alert-replay.ts'
 
@@ -112,6 +115,61 @@ describe('an evaluation', () => {
       1_000_000,
     )
     expect(states).toMatchObject({ HighDegradationRate: { value: null } })
+  })
+})
+
+describe('a digest of a minute', () => {
+  it('is judged as the minute itself, and has a few series in place of many', () => {
+    const SEED = Number(process.env.SEED ?? Date.now() % 1_000_000)
+    console.log(`seed ${SEED}`)
+    const random = seededRandom(SEED)
+    const pick = <T>(values: readonly T[]): T => values[Math.floor(random() * values.length)] as T
+    for (let round = 0; round < 20; round++) {
+      const tally = new Tally(10_000)
+      for (let i = 0; i < 2_000; i++) {
+        const model = `m${Math.floor(random() * 200)} "{,\\`
+        const mode = pick(['1', '2', 'none'] as const)
+        const outcome = pick(['success', 'error'] as const)
+        const labels = { mode, provider: 'p', model, outcome, cache: 'miss', stream: 'true' } as const
+        tally.count(seriesName('requests_total', labels), random())
+        tally.count(seriesName('cost_usd_total', { type: 'llm', mode, provider: 'p', model }), random())
+        tally.count(seriesName('tool_executions_total', { tool: model, outcome }), random())
+        tally.count(
+          seriesName('cache_lookups_total', {
+            mode,
+            result: pick(['hit', 'miss', 'bypass']),
+            match: 'exact',
+            tier: 'kv',
+          }),
+          random(),
+        )
+        tally.count(seriesName('tenant_requests_total', { tenant: model }), 1)
+        tally.observe(
+          seriesName('request_duration_seconds', { mode, cache: pick(['hit', 'miss']) }),
+          random() * 50,
+          CATALOGUE.request_duration_seconds.buckets,
+        )
+        tally.observe(
+          seriesName('quality_score_ratio', { mode }),
+          random(),
+          CATALOGUE.quality_score_ratio.buckets,
+        )
+      }
+      const amounts = tally.amounts()
+      const digest = digester()({ minute: 7, amounts })
+      const judged = [amounts, digest.amounts].map((each) => ({
+        gauges: {},
+        window: () => ({ seconds: 300, amounts: each }),
+      }))
+      for (const { threshold, guards } of ALERT_RULES)
+        for (const { left } of [threshold, ...guards]) {
+          const [whole, short] = judged.map((readings) => termValues(left, readings).get(''))
+          if (whole === undefined || Number.isNaN(whole)) expect(short).toEqual(whole)
+          else expect(short).toBeCloseTo(whole, 9)
+        }
+      expect(Object.keys(digest.amounts.counters).length).toBeLessThan(20)
+      expect(digest.minute).toBe(7)
+    }
   })
 })
 

@@ -1,3 +1,4 @@
+import { digester } from '../../src/metrics/alert-digest.ts'
 import { type AlertChange, type AlertState, evaluate } from '../../src/metrics/alert-evaluator.ts'
 import { ALERT_RULES } from '../../src/metrics/alert-rules.ts'
 import { knownSince } from '../../src/metrics/alert-values.ts'
@@ -87,9 +88,10 @@ export interface Replayed {
 export function replay(course: Course, minutes: number): Replayed[] {
   const series = Object.entries(course).map(([text, values]) => seriesOf(text, values))
   const rings = new Rings()
+  const digest = digester()
   let states: Parameters<typeof evaluate>[1] = {}
   return Array.from({ length: minutes + 1 }, (_, minute) => {
-    if (minute > 0) rings.addMinute(slotOf(series, minute - 1))
+    if (minute > 0) rings.addMinute(digest(slotOf(series, minute - 1)))
     const nowMs = (FIRST_MINUTE + minute) * MINUTE_MS
     const gauges = Object.fromEntries(
       series

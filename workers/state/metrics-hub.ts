@@ -1,6 +1,7 @@
 import { DurableObject } from 'cloudflare:workers'
 import { type Clock, withDeadline } from '../../src/core/clock.ts'
 import type { AlertSettings } from '../../src/metrics/alert-delivery/lines.ts'
+import { digester } from '../../src/metrics/alert-digest.ts'
 import type { Channel } from '../../src/metrics/alert-rules.ts'
 import type { Live, ShardReport } from '../../src/metrics/batch.ts'
 import { mergeGauges, stillLeased } from '../../src/metrics/batch-gauges.ts'
@@ -53,6 +54,9 @@ const clock: Clock = {
 export class MetricsHub extends DurableObject<Env> {
   readonly #store: ValueStore
   readonly #rings: Rings
+  /** What the alerts look at. */
+  readonly #digests = new Rings()
+  readonly #digest = digester()
   readonly #shards = new Map<string, Known | undefined>()
   /** When each shard last said that it has something new. */
   readonly #newsMs = new Map<string, number>()
@@ -62,7 +66,9 @@ export class MetricsHub extends DurableObject<Env> {
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env)
     this.#store = valueStore(ctx.storage.sql)
-    this.#rings = new Rings({ totals: NOTHING, day: undefined, minutes: storedMinutes(this.#store) })
+    const minutes = storedMinutes(this.#store)
+    this.#rings = new Rings({ totals: NOTHING, day: undefined, minutes })
+    for (const slot of minutes) this.#digests.addMinute(this.#digest(slot))
     for (const id of this.#store.get<string[]>(SHARDS_KEY) ?? []) {
       this.#shards.set(id, this.#store.get<Known>(id))
       this.#newsMs.set(id, Date.now())
@@ -161,10 +167,10 @@ export class MetricsHub extends DurableObject<Env> {
     if (this.#alerts.hasEvaluated(nowMs)) return
     await this.#ask()
     const known = [...this.#shards.values()].filter((shard) => shard !== undefined)
-    const firstMs = () => (this.#rings.minutes(0)[0]?.minute ?? nowMs / MINUTE_MS - 1) * MINUTE_MS
+    const firstMs = () => (this.#digests.minutes(0)[0]?.minute ?? nowMs / MINUTE_MS - 1) * MINUTE_MS
     this.#alerts.evaluate(nowMs, firstMs, {
       gauges: gaugesOf(known, Date.now()),
-      window: (seconds, offsetSeconds) => this.#rings.lastMinutes(nowMs, seconds, offsetSeconds),
+      window: (seconds, offsetSeconds) => this.#digests.lastMinutes(nowMs, seconds, offsetSeconds),
     })
   }
 
@@ -196,6 +202,7 @@ export class MetricsHub extends DurableObject<Env> {
     for (const slot of minutes) {
       if (slot.minute <= (known?.throughMinute ?? 0)) continue
       this.#rings.addMinute(slot)
+      this.#digests.addMinute(this.#digest(slot))
       for (const merged of this.#rings.minutes(slot.minute, slot.minute + 1)) putMinute(this.#store, merged)
     }
     const now: Known = { ...report, askedMs }
