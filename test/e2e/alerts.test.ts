@@ -87,6 +87,8 @@ describe('a silence', () => {
     expect(silenced.map(({ rule }: { rule: string }) => rule)).toEqual(['HighLatency'])
     expect((await asked('DELETE', '/silence/HighLatency')).status).toBe(200)
     expect(codeOf(await asked('DELETE', '/silence/HighLatency'))).toEqual([404, 'not_found'])
+    for (const rule of ['constructor', '__proto__', 'all', '%00'])
+      expect(codeOf(await asked('DELETE', `/silence/${rule}`)), rule).toEqual([404, 'not_found'])
     expect((await asked('GET')).body.silences).toEqual([])
   })
 

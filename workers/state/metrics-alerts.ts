@@ -120,8 +120,15 @@ export class AlertDesk {
   /** Sends what waits and is due. Never rejects. */
   async deliver(): Promise<void> {
     const io = { outbox: this.#outbox, lines: this.#lines, now: Date.now, random: Math.random }
-    const troubles = await deliver(io, this.#kept.troubles)
-    if (JSON.stringify(troubles) !== JSON.stringify(this.#kept.troubles)) this.#keep({ troubles })
+    const before = this.#kept.troubles
+    const troubles = await deliver(io, before)
+    if (JSON.stringify(troubles) === JSON.stringify(before)) return
+    this.#keep({ troubles })
+    for (const channel of CHANNELS) {
+      const { atMs, why, lost } = troubles[channel] ?? {}
+      if (atMs !== before[channel]?.atMs)
+        console.error(JSON.stringify({ level: 'error', code: 'alert_undelivered', channel, why, lost }))
+    }
   }
 
   /** When there is something to send; infinite while there is not. */
@@ -156,8 +163,8 @@ export class AlertDesk {
 
   /** @returns false where it was not silent */
   unsilence(rule: string): boolean {
-    const { [rule]: untilMs, ...others } = this.#kept.silences
-    if (untilMs === undefined) return false
+    if (!Object.hasOwn(this.#kept.silences, rule)) return false
+    const { [rule]: _, ...others } = this.#kept.silences
     this.#keep({ silences: others })
     return true
   }
