@@ -10,7 +10,7 @@ import {
 import { type AlertSettings, linesOf } from '../../src/metrics/alert-delivery/lines.ts'
 import { type Notice, testNotice } from '../../src/metrics/alert-notices.ts'
 import { CHANNELS, type Channel } from '../../src/metrics/alert-rules.ts'
-import { sqlOutbox } from '../../workers/state/metrics-alerts.ts'
+import { sqlOutbox } from '../../workers/state/alert-outbox.ts'
 import { durableState } from '../state/durable-state.ts'
 import { FAKE_START_MS } from '../support/fake-clock.ts'
 
@@ -256,6 +256,12 @@ describe('a notice', () => {
     expect(waits.slice(0, 10)).toEqual([1, 2, 4, 8, 16, 32, 64, 128, 256, 300])
     expect(waits.reduce((sum, wait) => sum + wait, 0) * 1_000).toBeGreaterThanOrEqual(GIVE_UP_AFTER_MS)
     expect(office.troubles()).toMatchObject({ slack: { lost: 1 } })
+    // What has gathered meanwhile goes with it; what is new does not.
+    for (const old of ['A', 'B', 'C']) put(office, notice('firing', old), ['slack'])
+    put(office, { ...notice('firing'), atMs: Date.parse('2100-01-01') }, ['slack'])
+    await office.deliver()
+    expect(office.outbox.count('slack')).toBe(1)
+    expect(office.troubles()).toMatchObject({ slack: { lost: 4 } })
   })
 
   it('waits for as long as it is told to, within reason', async () => {

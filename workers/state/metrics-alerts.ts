@@ -10,7 +10,6 @@ import { type AlertStates, evaluate } from '../../src/metrics/alert-evaluator.ts
 import {
   ALL_RULES,
   deliveriesOf,
-  type Notice,
   ruleNamed,
   type Silences,
   silencedUntilMs,
@@ -20,6 +19,7 @@ import {
 import { ALERT_RULES, type AlertRule, CHANNELS, type Channel } from '../../src/metrics/alert-rules.ts'
 import { type AlertReadings, knownSince } from '../../src/metrics/alert-values.ts'
 import { MINUTE_MS } from '../../src/metrics/rings.ts'
+import { sqlOutbox } from './alert-outbox.ts'
 import type { ValueStore } from './metrics-store.ts'
 
 /** One rule as it stands, or one of the things that it watches. */
@@ -229,35 +229,3 @@ const INACTIVE = {
 
 /** The end of the last minute that is over. */
 export const overMs = (nowMs: number): number => Math.floor(nowMs / MINUTE_MS) * MINUTE_MS
-
-export function sqlOutbox(sql: SqlStorage): AlertOutbox {
-  sql.exec(
-    'create table if not exists alert_outbox (number integer primary key autoincrement, channel text not null, id text not null, notice text not null, unique (channel, id))',
-  )
-  return {
-    put: ({ channel, notice }) =>
-      void sql.exec(
-        'insert or ignore into alert_outbox (channel, id, notice) values (?, ?, ?)',
-        channel,
-        `${notice.kind} ${notice.id}`,
-        JSON.stringify(notice),
-      ),
-    first: (channel) => {
-      const [row] = [
-        ...sql.exec<{ number: number; notice: string }>(
-          'select number, notice from alert_outbox where channel = ? order by number limit 1',
-          channel,
-        ),
-      ]
-      return row && { number: row.number, notice: JSON.parse(row.notice) as Notice }
-    },
-    remove: (number) => void sql.exec('delete from alert_outbox where number = ?', number),
-    count: (channel) => {
-      const rows = sql.exec<{ n: number }>(
-        'select count(*) as n from alert_outbox where channel = ?',
-        channel,
-      )
-      return [...rows][0]?.n ?? 0
-    },
-  }
-}

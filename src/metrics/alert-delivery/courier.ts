@@ -65,22 +65,25 @@ async function deliverTo(
   let trouble = known
   for (let sent = 0; sent < NOTICES_A_ROUND; sent++) {
     const waiting = outbox.first(channel)
-    if (!waiting || (trouble && trouble.failures > 0 && trouble.dueMs > now())) return trouble
-    // It was switched off meanwhile.
-    const attempt = 'off' in line ? undefined : await line.send(waiting.notice)
-    if (attempt?.outcome === 'failed') {
-      const failures = trouble?.failures ?? 0
-      const waitMs = Math.max(
-        attempt.retryAfterMs,
-        fullJitterMs(failures, RETRY_BASE_MS, RETRY_CAP_MS, random),
-      )
-      trouble = { ...told(trouble, attempt.why, now()), failures: failures + 1, dueMs: now() + waitMs }
-      if (now() - waiting.notice.atMs < GIVE_UP_AFTER_MS) return trouble
-      trouble = { ...trouble, lost: trouble.lost + 1 }
-    } else if (attempt?.outcome === 'refused') {
-      const before = told(trouble, attempt.why, now())
-      trouble = { ...before, failures: 0, lost: before.lost + 1 }
-    } else if (trouble) trouble = { ...trouble, failures: 0 }
+    if (!waiting) return trouble
+    const failing = trouble && trouble.failures > 0 ? trouble : undefined
+    if (failing && now() - waiting.notice.atMs >= GIVE_UP_AFTER_MS) {
+      trouble = { ...failing, lost: failing.lost + 1 }
+    } else {
+      if (failing && failing.dueMs > now()) return failing
+      // It was switched off meanwhile.
+      const attempt = 'off' in line ? undefined : await line.send(waiting.notice)
+      if (attempt?.outcome === 'failed') {
+        const failures = trouble?.failures ?? 0
+        const jitterMs = fullJitterMs(failures, RETRY_BASE_MS, RETRY_CAP_MS, random)
+        const dueMs = now() + Math.max(attempt.retryAfterMs, jitterMs)
+        return { ...told(trouble, attempt.why, now()), failures: failures + 1, dueMs }
+      }
+      if (attempt?.outcome === 'refused') {
+        const before = told(trouble, attempt.why, now())
+        trouble = { ...before, failures: 0, lost: before.lost + 1 }
+      } else if (trouble) trouble = { ...trouble, failures: 0 }
+    }
     outbox.remove(waiting.number)
   }
   return trouble
