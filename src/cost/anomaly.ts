@@ -13,7 +13,10 @@ const AROUND_MINUTES = 60
 /** Times as busy as today is usually: how busy a past day may be, to tell how much today may vary. */
 const AS_BUSY = 1.5
 /** Lengths of time that are looked at: a large step shows in the short one, a small one only in the long. */
-const WINDOWS_MINUTES = [8, 18]
+const WINDOWS = [
+  { minutes: 8, leastDeviations: 5.5 },
+  { minutes: 18, leastDeviations: 4.5 },
+] as const
 /** The same hour of a past day is looked at so many times, these minutes apart, for how far from usual it may be. */
 const LOOKS = 6
 const LOOK_MINUTES = 10
@@ -21,8 +24,7 @@ const LOOK_MINUTES = 10
 const BEFORE_MINUTES = 120
 const BEFORE_WEIGHT = 0.7
 const BEFORE_MOST = 0.3
-/** Steps: so many deviations, and so many times the usual. */
-const STEP_DEVIATIONS = 4.5
+/** Times the usual, however steady the tenant. */
 const STEP_RATIO = 1.5
 /** The same beside the same weekdays alone: a weekend that begins at midnight is no step. */
 const WEEKDAY_RATIO = 1.45
@@ -82,9 +84,10 @@ export function findStep(
   const past = pastOf(series, end)
   if (!past) return undefined
   let strongest: SpendAnomaly | undefined
-  for (const minutes of WINDOWS_MINUTES) {
+  for (const { minutes, leastDeviations } of WINDOWS) {
     const found = judgeWindow(series, past, end, minutes, leastExtra)
-    if (found && found.deviations > (strongest?.deviations ?? 0)) strongest = found
+    if (found && found.deviations >= leastDeviations && found.deviations > (strongest?.deviations ?? 0))
+      strongest = found
   }
   return strongest
 }
@@ -107,9 +110,7 @@ function judgeWindow(
     usual.push(...departures(series, past, at, minutes).comparable)
   }
   const deviations = (today - median(usual)) / Math.max(LEAST_SPREAD, spread(usual))
-  return deviations >= STEP_DEVIATIONS
-    ? { kind: 'step', ratio: Math.exp(today), deviations, minutes }
-    : undefined
+  return { kind: 'step', ratio: Math.exp(today), deviations, minutes }
 }
 
 interface Past {
@@ -197,7 +198,7 @@ function residuals(series: SpendSeries, { days, slope }: Past, end: number, wind
 
 /** A leak adds up hour by hour; less than this many deviations an hour is the usual coming and going. */
 const LEAK_ALLOWANCE = 1
-const LEAK_SUM = 18
+const LEAK_SUM = 22
 const LEAK_HOURS = 48
 const LEAK_RATIO = 1.3
 

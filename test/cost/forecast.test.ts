@@ -97,7 +97,7 @@ describe('90 of 100 days fall within the interval', () => {
       days: last,
       slotMinutes: 60,
       growth: seed % 2 ? 0.003 : -0.002,
-      weekend: [0.5, 0.4, 1.5][seed % 3] ?? 1,
+      weekend: [0.5, 0.7, 1.5][seed % 3] ?? 1,
     })
     let [days, months, held, heldMonths] = [0, 0, 0, 0]
     for (let day = first; day < last; day++) {
