@@ -74,7 +74,7 @@ export interface AnomalyLimits {
  * Whether a tenant suddenly spends more than it does at this hour: the last minutes beside the same minutes of past
  * days, by median and median deviation, after the trend, the week and what today was like until now.
  * @param end slots of the series that count: up to now
- * @returns the strongest, or undefined; also with less than a week of history
+ * @returns the strongest, or undefined; also with less than two weeks of history
  */
 export function findStep(
   series: SpendSeries,
@@ -119,9 +119,10 @@ interface Past {
   readonly slope: number
 }
 
-function pastOf(series: SpendSeries, end: number): Past | undefined {
+/** @param lookback minutes before `end` that are to be compared with days before them */
+function pastOf(series: SpendSeries, end: number, lookback = 0): Past | undefined {
   const day = DAY_MINUTES / series.slotMinutes
-  const before = (BEFORE_MINUTES + LOOKS * LOOK_MINUTES + AROUND_MINUTES) / series.slotMinutes
+  const before = (lookback + BEFORE_MINUTES + LOOKS * LOOK_MINUTES + AROUND_MINUTES) / series.slotMinutes
   const days = Math.min(DAYS, Math.floor((end - before) / day))
   if (days < FEWEST_DAYS) return undefined
   const totals = Array.from({ length: days }, (_, age) => series.sum(end - (age + 1) * day, end - age * day))
@@ -153,7 +154,7 @@ const pick = (values: readonly number[], ages: readonly number[]): readonly numb
   ages.map((age) => values[age] ?? 0)
 
 interface Residuals {
-  /** Logarithm of each day's spend over what is usual at this hour of its weekday: today first. */
+  /** Logarithm of each day's spend over what is usual at this hour of its weekday, today first; [] = nothing is. */
   readonly values: readonly number[]
   /** The past days that are usually about as busy as today or less: the less there is, the more it varies. */
   readonly comparable: readonly number[]
@@ -177,8 +178,11 @@ function residuals(series: SpendSeries, { days, slope }: Past, end: number, wind
     // Of today there is nothing after now.
     if (age > 0) wide.push((series.sum(to - window - around, to + around) * window) / (window + 2 * around))
   }
+  const middle = median(wide)
+  // Where most days are silent at this hour nothing is usual: whoever is new here is no anomaly.
+  if (!(middle > 0)) return { values: [], comparable: [], spent: spends[0] ?? 0, usual: 0 }
   // Silence has no logarithm; a hundredth of what is usual stands for it.
-  const least = Math.max(median(wide) / 100, Number.MIN_VALUE)
+  const least = middle / 100
   const log = (spend: number, age: number): number => Math.log(Math.max(spend, least)) + slope * age
   const weekdays = Array.from({ length: WEEK }, (_, weekday) =>
     median(wide.flatMap((spend, index) => ((index + 1) % WEEK === weekday ? [log(spend, index + 1)] : []))),
@@ -186,11 +190,10 @@ function residuals(series: SpendSeries, { days, slope }: Past, end: number, wind
   const raw = spends.map((spend, age) => log(spend, age) - (weekdays[age % WEEK] ?? 0))
   const usual = median(raw.slice(1))
   const most = (weekdays[0] ?? 0) + Math.log(AS_BUSY)
-  const past = Array.from({ length: days }, (_, index) => index + 1)
-  const alike = past.filter((age) => (weekdays[age % WEEK] ?? 0) <= most)
+  const ages = Array.from({ length: days }, (_, index) => index + 1)
   return {
     values: raw.map((value) => value - usual),
-    comparable: alike,
+    comparable: ages.filter((age) => (weekdays[age % WEEK] ?? 0) <= most),
     spent: spends[0] ?? 0,
     usual: Math.exp((weekdays[0] ?? 0) + usual),
   }
@@ -212,13 +215,14 @@ export function findLeak(
   { leastExtra }: AnomalyLimits,
   end = series.length,
 ): SpendAnomaly | undefined {
-  const past = pastOf(series, end)
+  const past = pastOf(series, end, LEAK_HOURS * 60)
   if (!past) return undefined
   const hour = 60 / series.slotMinutes
   let [gathered, hours, excess, extra] = [0, 0, 0, 0]
   for (let back = LEAK_HOURS - 1; back >= 0; back--) {
     const { values, comparable, spent, usual } = residuals(series, past, end - back * hour, hour)
-    const now = values[0] ?? 0
+    const [now] = values
+    if (now === undefined) continue
     const deviation = Math.max(LEAST_SPREAD, spread(pick(values, comparable)))
     gathered = Math.max(0, gathered + now / deviation - LEAK_ALLOWANCE)
     if (gathered === 0) [hours, excess, extra] = [0, 0, 0]
