@@ -127,7 +127,8 @@ function pastOf(series: SpendSeries, end: number, lookback = 0): Past | undefine
   if (days < FEWEST_DAYS) return undefined
   const totals = Array.from({ length: days }, (_, age) => series.sum(end - (age + 1) * day, end - age * day))
   const season = fitSeason(totals)
-  return season && { days, slope: season.slope }
+  // A slope of four weeks is as often chance as growth, and a wrong one looks like a leak: half of it is believed.
+  return season && { days, slope: season.slope / 2 }
 }
 
 interface Departures {
@@ -203,7 +204,7 @@ function residuals(series: SpendSeries, { days, slope }: Past, end: number, wind
 const LEAK_ALLOWANCE = 1
 const LEAK_SUM = 22
 const LEAK_HOURS = 48
-const LEAK_RATIO = 1.3
+const LEAK_RATIO = 1.35
 
 /**
  * Whether a tenant has for hours been spending a little more than it did at those hours: a one-sided cumulative sum
