@@ -1,7 +1,7 @@
 import { type Belief, doubt, learn, untaught } from './belief.ts'
 import { dayOf, HOUR_MS, HOURS_A_WEEK, hourOf, weekdayOf } from './calendar.ts'
 import { clues } from './clues.ts'
-import { fade, LONGEST, MEMORIES } from './memories.ts'
+import { fade, LONGEST, MEMORIES, OF_LATE } from './memories.ts'
 import { addPrice, type Price, unpriced } from './price.ts'
 
 /** One request as the cache saw it. No text: a prompt is known by its exact key only. */
@@ -88,7 +88,6 @@ export function observe(known: TenantPatterns, seen: Observation): void {
   if (!pattern) {
     pattern = newPattern(known.day)
     known.patterns.set(seen.promptHash, pattern)
-    if (known.patterns.size > known.maxPatterns * SLACK) dropWeakest(known)
   }
   pattern.burst = burstAt(pattern, seen.atMs) + 1
   pattern.lastMs = Math.max(pattern.lastMs, seen.atMs)
@@ -98,6 +97,7 @@ export function observe(known: TenantPatterns, seen: Observation): void {
   pattern.hours[hour] = (pattern.hours[hour] ?? 0) + 1
   const hourOfWeek = weekdayOf(dayOf(seen.atMs)) * 24 + hour
   known.profile[hourOfWeek] = (known.profile[hourOfWeek] ?? 0) + 1
+  if (known.patterns.size > known.maxPatterns * SLACK) dropWeakest(known)
   if (seen.hit) return
   addPrice(pattern.price, seen)
   addPrice(known.price, seen)
@@ -145,9 +145,13 @@ function endDay(known: TenantPatterns): void {
   known.weekdayActive[weekday] = (known.weekdayActive[weekday] ?? 0) + active
 }
 
-/** Drops the prompts that are least likely to come back: fewest days, faded; of equals the one seen longest ago. */
+/**
+ * Drops the prompts that are least likely to come back: those that came on the fewest days of late; of equals the
+ * one seen longest ago. One request today counts less than one yesterday, or a flood of new prompts would drop all
+ * that come once a day.
+ */
 function dropWeakest(known: TenantPatterns): void {
-  const strength = ({ active, today }: Pattern) => (active[LONGEST] ?? 0) + (today > 0 ? 1 : 0)
+  const strength = ({ active, today }: Pattern) => (active[OF_LATE] ?? 0) + 1 - 2 ** -today
   const weakestFirst = [...known.patterns].sort(
     ([, a], [, b]) => strength(a) - strength(b) || a.lastMs - b.lastMs,
   )
