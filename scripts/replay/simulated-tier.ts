@@ -1,7 +1,7 @@
 import type { CacheEntry } from '../../src/cache/entry.ts'
 import type { CacheSlot, CacheTier, TierName } from '../../src/cache/tier.ts'
+import { HOUR_MS } from '../../src/warming/calendar.ts'
 
-const HOUR_MS = 3_600_000
 const LIVES_MS = { kv: HOUR_MS, redis: 2 * HOUR_MS, supabase: 24 * HOUR_MS } as const
 
 export interface SimulatedTier extends CacheTier {

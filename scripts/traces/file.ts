@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
+import { HOUR_MS } from '../../src/warming/calendar.ts'
 import { OperatorError } from '../stack/operator-error.ts'
 import type { Trace, TraceRequest } from './trace.ts'
 
-const HOUR_MS = 3_600_000
 const DEFAULTS = { tenant: 'acme', costUsd: 0.002, latencyMs: 1_800 }
 
 /**

@@ -1,5 +1,6 @@
+import { DAY_MS, HOUR_MS } from '../../src/warming/calendar.ts'
 import { picker, shuffled, zipfWeights } from './draw.ts'
-import { DAY_MS, eachHour, HOUR_MS, making } from './making.ts'
+import { eachHour, making } from './making.ts'
 import { TRACE_START_MS, type Trace } from './trace.ts'
 
 const PROMPTS = 2_000

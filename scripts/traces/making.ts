@@ -1,9 +1,7 @@
+import { DAY_MS, HOUR_MS } from '../../src/warming/calendar.ts'
 import { seededRandom } from '../seeded-random.ts'
 import { type Draw, drawFrom } from './draw.ts'
 import { TRACE_START_MS, type Trace, type TraceRequest } from './trace.ts'
-
-export const HOUR_MS = 3_600_000
-export const DAY_MS = 24 * HOUR_MS
 
 /** How busy each hour of a day is, 00:00 UTC first: a quiet night, two peaks. */
 export const DAY_CURVE = [

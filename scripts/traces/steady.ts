@@ -1,5 +1,6 @@
+import { HOUR_MS } from '../../src/warming/calendar.ts'
 import { picker, zipfWeights } from './draw.ts'
-import { HOUR_MS, making } from './making.ts'
+import { making } from './making.ts'
 import { TRACE_START_MS, type Trace } from './trace.ts'
 
 const COUNTED = 10_000

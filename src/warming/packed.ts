@@ -5,7 +5,7 @@ import { newPatterns, type Pattern, type TenantPatterns } from './patterns.ts'
 /** Raised when the stored form changes: patterns of an older form are learnt anew. */
 const FORM = 1
 
-/** As JSON text. A prompt takes about 300 bytes. */
+/** As JSON text. A prompt takes about 400 bytes. */
 export function packPatterns({ patterns, ...known }: TenantPatterns): string {
   return JSON.stringify({ form: FORM, ...known, patterns: [...patterns] }, (_, value: unknown) =>
     typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(6)) : value,

@@ -53,7 +53,7 @@ export type Strategy = (pattern: Pattern, outlook: Outlook) => number | undefine
 
 export interface Outlook {
   readonly worthUsd: number
-  /** The largest part of any budget that this one takes. */
+  /** What part it takes of the budget of calls, plus what part of the money. */
   readonly budgetShare: number
 }
 
@@ -61,7 +61,7 @@ export const STRATEGIES = {
   none: () => undefined,
   recent: (pattern) => pattern.lastMs,
   frequent: (pattern) => pattern.total,
-  /** The most worth for what it takes of the scarcest budget; nothing that is expected to lose money's worth. */
+  /** The most worth for what it takes of the budgets; nothing that is expected to cost more than it is worth. */
   forecast: (_, { worthUsd, budgetShare }) => (worthUsd > 0 ? worthUsd / budgetShare : undefined),
 } as const satisfies Record<string, Strategy>
 
@@ -92,7 +92,7 @@ export function planWarming(
     const worthUsd = worth(price, ahead, terms)
     // A call that costs nothing takes nothing of a budget of nothing.
     const usdShare = price.costUsd > 0 ? price.costUsd / budget.usd : 0
-    const budgetShare = Math.max(1 / budget.calls, usdShare)
+    const budgetShare = 1 / budget.calls + usdShare
     const score = strategy(pattern, { worthUsd, budgetShare })
     if (score === undefined) continue
     const { probability, requests: expectedRequests } = ahead
