@@ -155,7 +155,7 @@ describe('the traces', () => {
   })
 })
 
-describe('warming, on seeds that nothing was set by', { timeout: 120_000 }, () => {
+describe('warming', { timeout: 120_000 }, () => {
   /** How many more hits a dollar forecast adds than frequent does. */
   const added = async (trace: Trace, seed: number) => {
     const run = (warm: StrategyName) => replay(trace, { warm, budget: 150, seed })
