@@ -37,6 +37,8 @@ export interface DurableQueueOptions {
 export interface DurableQueue extends Listening {
   /** Messages that nobody has acknowledged. */
   readonly backlog: number
+  /** When the oldest of them came; undefined where there is none. */
+  readonly oldestMs: number | undefined
   /** How long nothing was here, and nothing came; 0 while something waits. */
   idleMs(): number
   readonly counts: { readonly taken: number; readonly redelivered: number; readonly dead: number }
@@ -141,6 +143,9 @@ export async function startDurableQueue(options: DurableQueueOptions): Promise<D
     counts,
     get backlog() {
       return held.size
+    },
+    get oldestMs() {
+      return held.values().next().value?.timestampMs
     },
     idleMs: () => (held.size > 0 ? 0 : Date.now() - quietSinceMs),
     close: async () => {

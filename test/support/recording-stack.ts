@@ -54,13 +54,19 @@ const DOOR = `export default {
   },
 }`
 
-/** @param seed of what the queue and the proxy draw by lot */
-export async function startRecordingStack(seed: number): Promise<RecordingStack> {
+export interface RecordingOptions {
+  /** Of what the queue and the proxy draw by lot. */
+  readonly seed: number
+  /** Shortens the waits that the recorder asks for, which otherwise last minutes. */
+  readonly maxDelayMs?: number
+}
+
+export async function startRecordingStack(options: RecordingOptions): Promise<RecordingStack> {
   const running = new Running()
   const dir = mkdtempSync(join(tmpdir(), 'beast-recording-'))
   const forget = () => rmSync(dir, { recursive: true, force: true })
   try {
-    return await start(dir, seed, running, () => running.close().finally(forget))
+    return await start(dir, options, running, () => running.close().finally(forget))
   } catch (error) {
     await running.close().finally(forget)
     throw error
@@ -69,13 +75,14 @@ export async function startRecordingStack(seed: number): Promise<RecordingStack>
 
 async function start(
   dir: string,
-  seed: number,
+  { seed, maxDelayMs }: RecordingOptions,
   running: Running,
   close: () => Promise<void>,
 ): Promise<RecordingStack> {
   const [supabase, provider, kv] = await Promise.all([
     running.own(startTestSupabase),
-    running.own(() => startSimulatedProvider()),
+    // Slow enough that a kill finds answers under way.
+    running.own(() => startSimulatedProvider({ latencyMs: 80, tokensPerSecond: 60 })),
     running.own(() => startKvService()),
   ])
   const proxy = await running.own(() => startFaultProxy(supabase.url, seed))
@@ -92,7 +99,7 @@ async function start(
       concurrency: 2,
       againShare: 0.05,
       seed,
-      maxDelayMs: 5_000,
+      ...(maxDelayMs !== undefined && { maxDelayMs }),
     }),
   )
   const supabaseTexts = { SUPABASE_URL: proxy.url, SUPABASE_SECRET_KEY: supabase.secretKey }
