@@ -73,15 +73,15 @@ type Completion = Exclude<HistoryEvent, Invocation | { type: 'kill' }>
  * @throws RangeError where the history itself is none: then it proves nothing
  */
 export function check(history: readonly HistoryEvent[], stored: Stored, bounds: Bounds): Verdict {
-  const { invoked, completed, killsMs } = read(history)
+  const { invoked, completed, kills, places } = read(history)
   const findings: Finding[] = []
   const find = (rule: Finding['rule'], op: string, text: string) => findings.push({ rule, op, text })
   const tables = [
     ['prediction', stored.predictions],
     ['feedback', stored.feedback],
   ] as const
-  const places = [...tables.flatMap(([, rows]) => rows), ...stored.buried]
-  const rowsOf = Map.groupBy(places, ({ op }) => op)
+  const everyRow = [...tables.flatMap(([, rows]) => rows), ...stored.buried]
+  const rowsOf = Map.groupBy(everyRow, ({ op }) => op)
 
   for (const [op, rows] of rowsOf) {
     const asked = invoked.get(op)
@@ -100,7 +100,7 @@ export function check(history: readonly HistoryEvent[], stored: Stored, bounds: 
   for (const { op } of stored.buried)
     if (invoked.get(op)?.poison !== true) find('buried', op, 'is buried, and was sound')
 
-  const missing: { readonly op: string; readonly invokedMs: number; readonly okMs: number }[] = []
+  const missing: Missing[] = []
   for (const [op, completion] of completed) {
     if (completion.type !== 'ok') continue
     const rows = rowsOf.get(op) ?? []
@@ -108,9 +108,9 @@ export function check(history: readonly HistoryEvent[], stored: Stored, bounds: 
     if (rows.length > 0)
       find('lost', op, `was acknowledged as ${completion.id}, and is stored as ${rows[0]?.id}`)
     else if (completion.durable) find('lost', op, 'was acknowledged as durable, and is not stored')
-    else missing.push({ op, invokedMs: invoked.get(op)?.atMs ?? 0, okMs: completion.atMs })
+    else missing.push({ op, invokedAt: places.get(op) ?? 0, okMs: completion.atMs })
   }
-  const excused = excuse(missing, killsMs, bounds)
+  const excused = excuse(missing, kills, bounds)
   for (const { op, okMs } of missing)
     if (!excused.has(op))
       find('lost', op, `was acknowledged at ${okMs}, no kill explains that it is not stored`)
@@ -132,12 +132,14 @@ const idOf = (completion: Completion | undefined): string => (completion?.type =
 function read(history: readonly HistoryEvent[]) {
   const invoked = new Map<string, Invocation>()
   const completed = new Map<string, Completion>()
-  const killsMs: number[] = []
-  for (const event of history) {
-    if (event.type === 'kill') killsMs.push(event.atMs)
+  const places = new Map<string, number>()
+  const kills: { readonly index: number; readonly atMs: number }[] = []
+  for (const [index, event] of history.entries()) {
+    if (event.type === 'kill') kills.push({ index, atMs: event.atMs })
     else if (event.type === 'invoke') {
       if (invoked.has(event.op)) throw new RangeError(`${event.op} was invoked twice`)
       invoked.set(event.op, event)
+      places.set(event.op, index)
     } else {
       if (!invoked.has(event.op)) throw new RangeError(`${event.op} ended without having begun`)
       if (completed.has(event.op)) throw new RangeError(`${event.op} ended twice`)
@@ -145,19 +147,32 @@ function read(history: readonly HistoryEvent[]) {
     }
   }
   for (const op of invoked.keys()) if (!completed.has(op)) throw new RangeError(`${op} never ended`)
-  return { invoked, completed, killsMs }
+  return { invoked, completed, kills, places }
 }
 
-/** Which of what is missing may have died with an isolate: each is put down to the first kill that it could be. */
+/**
+ * Which of what is missing may have died with an isolate: begun before the kill, and acknowledged so shortly before it,
+ * or later, that it need not have been sent. Each kill takes those that no later one can explain first.
+ */
 function excuse(
-  missing: readonly { readonly op: string; readonly invokedMs: number; readonly okMs: number }[],
-  killsMs: readonly number[],
+  missing: readonly Missing[],
+  kills: readonly { readonly index: number; readonly atMs: number }[],
   { windowMs, lostAtOnce }: Bounds,
 ): ReadonlySet<string> {
-  const lost = new Map<number, string[]>(killsMs.map((atMs) => [atMs, []]))
-  for (const { op, invokedMs, okMs } of missing) {
-    const kill = killsMs.find((atMs) => invokedMs <= atMs && okMs > atMs - windowMs)
-    if (kill !== undefined) lost.get(kill)?.push(op)
+  const excused = new Set<string>()
+  const byAge = missing.toSorted((a, b) => a.okMs - b.okMs)
+  for (const { index, atMs } of kills) {
+    const explained = byAge.filter(
+      (each) => !excused.has(each.op) && each.invokedAt < index && each.okMs > atMs - windowMs,
+    )
+    for (const { op } of explained.slice(0, lostAtOnce)) excused.add(op)
   }
-  return new Set([...lost.values()].flatMap((ops) => ops.slice(0, lostAtOnce)))
+  return excused
+}
+
+interface Missing {
+  readonly op: string
+  /** Its place in the history: a clock tells no order within a millisecond. */
+  readonly invokedAt: number
+  readonly okMs: number
 }

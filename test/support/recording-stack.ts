@@ -14,15 +14,17 @@ import {
   startDurableQueue,
 } from './durable-queue.ts'
 import { type FaultProxy, startFaultProxy } from './fault-proxy.ts'
+import { collectedHeapMb } from './inspector.ts'
 import { OPERATOR_TOKEN, ROOT, startTestSupabase } from './stores.ts'
 import { kek } from './workers.ts'
 
 /** A workerd that can be killed, and started again on what it left on disk. */
 export interface Killable {
   readonly url: string
-  readonly isUp: boolean
   /** Resident memory, MB; 0 while it is down. */
   memoryMb(): number
+  /** What its isolates hold once all that nobody needs is collected, MB. */
+  heapMb(): Promise<number>
   start(): Promise<void>
   /** SIGKILL. */
   kill(): Promise<void>
@@ -110,6 +112,8 @@ async function start(
     KEY_PEPPER: 'k'.repeat(43),
     KEK_1: kek(1),
     OPERATOR_TOKEN,
+    // Full soon, so that what grows after that is something else.
+    CACHE_MEMORY_ENTRIES: '100',
   }
   const external = (name: string, port: number) =>
     `(name = "${name}", external = (address = "127.0.0.1:${port}", http = ()))`
@@ -158,8 +162,10 @@ async function start(
       },
     },
   )
-  const gateway = killable(() => serve(gatewayConfig, gatewayPort, '/healthz'), gatewayPort)
-  const recorder = killable(() => serve(recorderConfig, recorderPort, '/', ['--experimental']), recorderPort)
+  const [gateway, recorder] = [
+    killable(gatewayConfig, gatewayPort, '/healthz', await freePort()),
+    killable(recorderConfig, recorderPort, '/', await freePort()),
+  ]
   for (const worker of [gateway, recorder]) {
     await running.own(() => ({ close: worker.kill }))
     await worker.start()
@@ -169,16 +175,15 @@ async function start(
   return { gateway, recorder, queue, supabase, proxy, provider, admin, accounts, close }
 }
 
-function killable(begin: () => Promise<Served>, port: number): Killable {
+function killable(config: string, port: number, path: string, inspectorPort: number): Killable {
   let served: Served | undefined
+  const options = ['--experimental', `--inspector-addr=127.0.0.1:${inspectorPort}`]
   return {
     url: `http://127.0.0.1:${port}`,
-    get isUp() {
-      return served !== undefined
-    },
     memoryMb: () => (served ? residentMb(served.pid) : 0),
+    heapMb: () => collectedHeapMb(inspectorPort),
     start: async () => {
-      served ??= await begin()
+      served ??= await serve(config, port, path, options)
     },
     kill: async () => {
       const ending = served
