@@ -40,6 +40,16 @@ describe('the checker of histories passes', () => {
     ['a hit that died with its isolate', [...hit, killAt(11_000)], nothing],
     ['a hit answered while its isolate was killed', [...hit, killAt(10_050)], nothing],
     [
+      'as many at each of two kills in one moment',
+      [
+        ...['1', '2'].flatMap((op) => [invoke(op), ok(op, { durable: false })]),
+        killAt(10_100),
+        ...['3', '4'].flatMap((op) => [invoke(op), ok(op, { durable: false })]),
+        killAt(10_100),
+      ],
+      nothing,
+    ],
+    [
       'feedback for such a hit',
       [...hit, killAt(10_500), invoke('f', { kind: 'feedback', about: 'id-h' }), ok('f')],
       { ...nothing, feedback: [row('f', { about: 'id-h' })] },

@@ -29,8 +29,8 @@ export type Step =
   | { readonly do: 'kill' }
   /** The account objects are moved elsewhere. */
   | { readonly do: 'evict' }
-  /** `silent`: it does what it is asked, and does not say so. */
-  | { readonly do: 'database'; readonly is: 'up' | 'away' | 'silent' }
+  /** `silent`: it does what it is asked, and does not say so. `no letters`: it buries nothing. */
+  | { readonly do: 'database'; readonly is: 'up' | 'away' | 'silent' | 'no letters' }
   | { readonly do: 'queue'; readonly is: 'up' | 'away' | 'silent' }
 
 /** One isolate of the gateway, the accounts of its tenants, a queue, and the tables: all in memory, in its own time. */
@@ -55,11 +55,11 @@ export function createWorld(seed: number) {
   }
   const store: RecordStore = {
     insert: (kind, rows) => faulty(() => tables.store.insert(kind, rows)),
-    bury: (letters) => faulty(() => tables.store.bury(letters)),
+    bury: (letters) => faulty(() => tables.store.bury(letters), is.database === 'no letters'),
     isUp: async () => is.database === 'up',
   }
-  const faulty = async (write: () => Promise<void>): Promise<void> => {
-    if (is.database === 'away') throw new StoreError('away', 'connection refused')
+  const faulty = async (write: () => Promise<void>, refused = false): Promise<void> => {
+    if (is.database === 'away' || refused) throw new StoreError('away', 'connection refused')
     await write()
     if (is.database === 'silent') throw new StoreError('away', 'connection lost')
   }
