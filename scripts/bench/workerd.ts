@@ -61,6 +61,7 @@ export interface WorkerPart {
  * Writes a configuration that serves the worker "main" on loopback.
  * @param others workers that it is bound to, by name
  * @param services what the workers reach beside one another and the network, as Cap'n Proto text
+ * @param v8Flags as V8 has them; every isolate of the process gets them
  */
 export function writeConfig(
   file: string,
@@ -68,6 +69,7 @@ export function writeConfig(
   main: WorkerPart,
   others: Readonly<Record<string, WorkerPart>> = {},
   services: readonly string[] = [],
+  v8Flags: readonly string[] = [],
 ): string {
   const workers = Object.entries({ main, ...others })
   const all = [
@@ -80,6 +82,7 @@ export function writeConfig(
     `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
   services = [${all.join(', ')}],
+  v8Flags = [${v8Flags.map((flag) => `"${flag}"`).join(', ')}],
   sockets = [(name = "http", address = "127.0.0.1:${port}", http = (), service = "main")]);
 ${workers.map(([name, part]) => `const ${name} :Workerd.Worker = (${workerText(dirname(file), part)});\n`).join('')}`,
   )

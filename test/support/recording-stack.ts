@@ -46,6 +46,9 @@ export interface RecordingStack {
   close(): Promise<void>
 }
 
+/** As much as an isolate has on the platform, MB: by itself workerd lets it take gigabytes before it collects. */
+const V8_FLAGS = ['--max-heap-size=128']
+
 /** Hands what it is given to the recorder as the platform would: an event of a queue. */
 const DOOR = `export default {
   async fetch(request, env) {
@@ -144,6 +147,7 @@ async function start(
       external('queue', queue.port),
       `(name = "disk", disk = (path = "${join(dir, 'disk')}", writable = true))`,
     ],
+    V8_FLAGS,
   )
   const doorFile = join(dir, 'door/door.js')
   writeFileSync(doorFile, DOOR)
@@ -161,6 +165,8 @@ async function start(
         texts: supabaseTexts,
       },
     },
+    [],
+    V8_FLAGS,
   )
   const [gateway, recorder] = [
     killable(gatewayConfig, gatewayPort, '/healthz', await freePort()),
