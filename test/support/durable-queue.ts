@@ -74,11 +74,14 @@ export async function startDurableQueue(options: DurableQueueOptions): Promise<D
   let quietSinceMs = Date.now()
 
   const server = await listen(0, async (request, response) => {
-    const body = await readText(request).then(JSON.parse, () => undefined)
+    const body = await readText(request)
+      .then((text): unknown => JSON.parse(text))
+      .catch(() => undefined)
     // Half a message is none: whoever sent it was never told that it was taken.
     if (body === undefined) return void request.socket.destroy()
     const id = `message-${++counts.taken}`
     const [attempts, timestampMs] = [0, Date.now()]
+    quietSinceMs = timestampMs
     held.set(id, { id, timestampMs, body, attempts, dueMs: 0, out: false, queue: name, repeats: false })
     response.writeHead(200, { 'content-type': 'application/json' })
     response.end('{"metadata":{"metrics":{"backlogCount":0,"backlogBytes":0}}}')
@@ -95,6 +98,7 @@ export async function startDurableQueue(options: DurableQueueOptions): Promise<D
   }
 
   const settle = (batch: readonly Held[], verdict: BatchVerdict | undefined) => {
+    quietSinceMs = Date.now()
     for (const message of batch) {
       const retry = verdict?.retryMessages.find(({ msgId }) => msgId === message.id)
       const isAcknowledged =
@@ -123,7 +127,6 @@ export async function startDurableQueue(options: DurableQueueOptions): Promise<D
 
   const tick = () => {
     const nowMs = Date.now()
-    if (held.size > 0) quietSinceMs = nowMs
     for (const queue of [name, `${name}-dead`]) {
       const due = [...held.values()].filter(
         (each) => !each.out && each.queue === queue && each.dueMs <= nowMs,
