@@ -12,7 +12,7 @@ import { type RecordingStack, startRecordingStack } from '../support/recording-s
 
 const LONG = process.env.LONG === '1'
 const seed = Number(process.env.SEED ?? Date.now() % 1_000_000)
-const WARM_S = LONG ? 90 : 12
+const WARM_S = LONG ? 60 : 12
 const OUTAGE_S = LONG ? 300 : 30
 const PER_SECOND = LONG ? 75 : 50
 /** What the heaps may have grown by between the outage's beginning and its end, once collected. */
@@ -63,7 +63,7 @@ resident MB, warm | outage | drain: gateway ${series('gateway')}
 collected heaps, MB, in the outage: gateway ${heapsBefore.gateway} to ${heapsAfter.gateway}, recorder ${heapsBefore.recorder} to ${heapsAfter.recorder}`,
   )
   expect(findings).toEqual([])
-  expect(counts.ok).toBeGreaterThan((WARM_S + OUTAGE_S) * PER_SECOND * 0.6)
+  expect(counts.ok).toBeGreaterThan((WARM_S + OUTAGE_S) * PER_SECOND * 0.4)
   expect(backlog).toBeGreaterThan(OUTAGE_S / 2)
   expect(drainS).toBeLessThan(DRAIN_S)
   for (const name of ['gateway', 'recorder'] as const) {

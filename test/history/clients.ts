@@ -26,8 +26,17 @@ export interface Clients {
 
 export async function createTenants({ admin, supabase }: RecordingStack): Promise<ClientTenant[]> {
   const tenants: ClientTenant[] = []
+  // The first query of a cold database may take longer than the gateway waits.
+  const create = (name: string, tries = 5): Promise<string> =>
+    admin.create(name, 'paid').then(
+      ({ key }) => key,
+      (error) => {
+        if (tries === 1) throw error
+        return create(name, tries - 1)
+      },
+    )
   for (const name of ['acme', 'globex', 'initech']) {
-    const { key } = await admin.create(name, 'paid')
+    const key = await create(name)
     const [row] = await supabase.sql<{ id: string }>(`select id from tenants where name = '${name}'`)
     tenants.push({ id: row?.id ?? '', key })
   }

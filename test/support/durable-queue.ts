@@ -101,11 +101,8 @@ export async function startDurableQueue(options: DurableQueueOptions): Promise<D
     quietSinceMs = Date.now()
     for (const message of batch) {
       const retry = verdict?.retryMessages.find(({ msgId }) => msgId === message.id)
-      const isAcknowledged =
-        verdict !== undefined &&
-        (verdict.explicitAcks.includes(message.id) ||
-          (!retry && !verdict.retryBatch.retry && (verdict.ackAll || verdict.outcome === 'ok')))
-      if (!isAcknowledged) again(message, retry ? (retry.delaySeconds ?? 0) * 1_000 : UNHEARD_MS)
+      if (!verdict || !acknowledges(verdict, message.id))
+        again(message, retry ? (retry.delaySeconds ?? 0) * 1_000 : UNHEARD_MS)
       else if (!message.repeats && random() < againShare) {
         message.repeats = true
         again(message, random() * 2_000)
@@ -156,4 +153,11 @@ export async function startDurableQueue(options: DurableQueueOptions): Promise<D
       await server.close()
     },
   }
+}
+
+/** What a consumer that ended well did not speak of, it acknowledged. */
+function acknowledges(verdict: BatchVerdict, id: string): boolean {
+  if (verdict.explicitAcks.includes(id)) return true
+  if (verdict.retryBatch.retry || verdict.retryMessages.some(({ msgId }) => msgId === id)) return false
+  return verdict.ackAll || verdict.outcome === 'ok'
 }

@@ -92,12 +92,10 @@ async function start(
     running.own(() => startKvService()),
   ])
   const proxy = await running.own(() => startFaultProxy(supabase.url, seed))
-  for (const name of ['disk', 'door']) mkdirSync(join(dir, name))
-  const [gatewayPort, recorderPort] = [await freePort(), await freePort()]
-  const door = `http://127.0.0.1:${recorderPort}`
+  const [port, recorderPort] = [await freePort(), await freePort()]
   const queue = await running.own(() =>
     startDurableQueue({
-      deliver: (name, messages) => deliver(door, name, messages),
+      deliver: (name, messages) => deliver(`http://127.0.0.1:${recorderPort}`, name, messages),
       name: 'beast-telemetry',
       maxBatchSize: 50,
       batchTimeoutMs: 500,
@@ -108,78 +106,78 @@ async function start(
       ...(maxDelayMs !== undefined && { maxDelayMs }),
     }),
   )
-  const supabaseTexts = { SUPABASE_URL: proxy.url, SUPABASE_SECRET_KEY: supabase.secretKey }
-  const gatewayTexts = {
-    ...supabaseTexts,
-    SIMULATED_PROVIDER_URL: provider.url,
-    ROOT_KEY: 'r'.repeat(42).concat('o'),
-    KEY_PEPPER: 'k'.repeat(43),
-    KEK_1: kek(1),
-    OPERATOR_TOKEN,
-    // Full soon, so that what grows after that is something else.
-    CACHE_MEMORY_ENTRIES: '100',
-  }
-  const external = (name: string, port: number) =>
-    `(name = "${name}", external = (address = "127.0.0.1:${port}", http = ()))`
-  const gatewayConfig = writeConfig(
-    join(dir, 'gateway.capnp'),
-    gatewayPort,
-    {
-      mainFile: join(bundle(ROOT, 'wrangler.toml', join(dir, 'gateway')), 'index.js'),
-      texts: gatewayTexts,
-      bindings: [
-        '(name = "CACHE", kvNamespace = "kv")',
-        '(name = "ACCOUNT", durableObjectNamespace = (className = "Account", serviceName = "state"))',
-        '(name = "TELEMETRY", queue = "queue")',
-      ],
-    },
-    {
-      state: {
-        mainFile: join(bundle(ROOT, 'workers/state/wrangler.toml', join(dir, 'state')), 'index.js'),
-        bindings: ['(name = "TELEMETRY", queue = "queue")'],
-        more: [
-          'durableObjectNamespaces = [(className = "Account", uniqueKey = "account", enableSql = true)]',
-          'durableObjectStorage = (localDisk = "disk")',
-        ],
-      },
-    },
-    [
-      external('kv', kv.port),
-      external('queue', queue.port),
-      `(name = "disk", disk = (path = "${join(dir, 'disk')}", writable = true))`,
-    ],
-    V8_FLAGS,
-  )
-  const doorFile = join(dir, 'door/door.js')
-  writeFileSync(doorFile, DOOR)
-  const recorderConfig = writeConfig(
-    join(dir, 'recorder.capnp'),
-    recorderPort,
-    {
-      mainFile: doorFile,
-      bindings: ['(name = "RECORDER", service = "recorder")'],
-      flags: ['service_binding_extra_handlers'],
-    },
-    {
-      recorder: {
-        mainFile: join(bundle(ROOT, 'workers/recorder/wrangler.toml', join(dir, 'recorder')), 'index.js'),
-        texts: supabaseTexts,
-      },
-    },
-    [],
-    V8_FLAGS,
-  )
+  const texts = { SUPABASE_URL: proxy.url, SUPABASE_SECRET_KEY: supabase.secretKey }
+  const ports = { port, kv: kv.port, queue: queue.port }
+  const config = gatewayConfig(dir, ports, { ...texts, SIMULATED_PROVIDER_URL: provider.url })
   const [gateway, recorder] = [
-    killable(gatewayConfig, gatewayPort, '/healthz', await freePort()),
-    killable(recorderConfig, recorderPort, '/', await freePort()),
+    killable(config, port, '/healthz', await freePort()),
+    killable(recorderConfig(dir, recorderPort, texts), recorderPort, '/', await freePort()),
   ]
   for (const worker of [gateway, recorder]) {
     await running.own(() => ({ close: worker.kill }))
     await worker.start()
   }
   const admin = new AdminClient(gateway.url, OPERATOR_TOKEN)
-  const accounts = join(dir, 'disk/account')
-  return { gateway, recorder, queue, supabase, proxy, provider, admin, accounts, close }
+  return { gateway, recorder, queue, supabase, proxy, provider, admin, accounts: accountsIn(dir), close }
+}
+
+/** workerd's own folder for the class whose `uniqueKey` is "account". */
+const accountsIn = (dir: string): string => join(dir, 'disk/account')
+
+/** The gateway and its objects in one process, as deployed, their files in the folder. */
+function gatewayConfig(
+  dir: string,
+  ports: { readonly port: number; readonly kv: number; readonly queue: number },
+  texts: Readonly<Record<string, string>>,
+): string {
+  mkdirSync(join(dir, 'disk'))
+  const external = (name: string, port: number) =>
+    `(name = "${name}", external = (address = "127.0.0.1:${port}", http = ()))`
+  const main = {
+    mainFile: join(bundle(ROOT, 'wrangler.toml', join(dir, 'gateway')), 'index.js'),
+    texts: {
+      ...texts,
+      ROOT_KEY: 'r'.repeat(42).concat('o'),
+      KEY_PEPPER: 'k'.repeat(43),
+      KEK_1: kek(1),
+      OPERATOR_TOKEN,
+      // Full soon, so that what grows after that is something else.
+      CACHE_MEMORY_ENTRIES: '100',
+    },
+    bindings: [
+      '(name = "CACHE", kvNamespace = "kv")',
+      '(name = "ACCOUNT", durableObjectNamespace = (className = "Account", serviceName = "state"))',
+      '(name = "TELEMETRY", queue = "queue")',
+    ],
+  }
+  const state = {
+    mainFile: join(bundle(ROOT, 'workers/state/wrangler.toml', join(dir, 'state')), 'index.js'),
+    bindings: ['(name = "TELEMETRY", queue = "queue")'],
+    more: [
+      'durableObjectNamespaces = [(className = "Account", uniqueKey = "account", enableSql = true)]',
+      'durableObjectStorage = (localDisk = "disk")',
+    ],
+  }
+  const services = [
+    external('kv', ports.kv),
+    external('queue', ports.queue),
+    `(name = "disk", disk = (path = "${join(dir, 'disk')}", writable = true))`,
+  ]
+  return writeConfig(join(dir, 'gateway.capnp'), ports.port, main, { state }, services, V8_FLAGS)
+}
+
+function recorderConfig(dir: string, port: number, texts: Readonly<Record<string, string>>): string {
+  mkdirSync(join(dir, 'door'))
+  const mainFile = join(dir, 'door/door.js')
+  writeFileSync(mainFile, DOOR)
+  const door = {
+    mainFile,
+    bindings: ['(name = "RECORDER", service = "recorder")'],
+    flags: ['service_binding_extra_handlers'],
+  }
+  const built = bundle(ROOT, 'workers/recorder/wrangler.toml', join(dir, 'recorder'))
+  const recorder = { mainFile: join(built, 'index.js'), texts }
+  return writeConfig(join(dir, 'recorder.capnp'), port, door, { recorder }, [], V8_FLAGS)
 }
 
 function killable(config: string, port: number, path: string, inspectorPort: number): Killable {
