@@ -35,6 +35,11 @@ export class AdminClient {
 
   /** Any route that the operator's token opens. */
   async request<T>(method: string, path: string, body?: object): Promise<T> {
+    return (await (await this.open(method, path, body)).json().catch(() => undefined)) as T
+  }
+
+  /** The same for an answer that is to be read bit by bit. */
+  async open(method: string, path: string, body?: object): Promise<Response> {
     let response: Response
     try {
       response = await fetch(`${this.#url}${path}`, {
@@ -47,10 +52,10 @@ export class AdminClient {
         `No gateway answers at ${this.#url}. Start it with npm start, or name another with --url.`,
       )
     }
+    if (response.ok) return response
     const answer = (await response.json().catch(() => undefined)) as
       | { error?: { message?: string; tip?: string } }
       | undefined
-    if (response.ok) return answer as T
     const { message = `The gateway answered ${response.status}.`, tip = '' } = answer?.error ?? {}
     throw new OperatorError(`${message} ${tip}`.trim())
   }

@@ -58,8 +58,18 @@ export interface PredictionFacts {
   readonly cache: PredictionRow['cache']
   readonly replayed: boolean
   readonly tier: string | undefined
-  /** The prediction whose answer a hit repeats, where its entry says so. */
-  readonly cachedPredictionId: string | undefined
+  /** Keyed hashes of who asked and of what was asked. */
+  readonly userHash: string | undefined
+  readonly promptHash: string | undefined
+  readonly answerHash?: string | undefined
+  /** Where the answer that a hit repeats came from. */
+  readonly origin:
+    | {
+        readonly predictionId: string
+        readonly model: string
+        readonly usage?: { readonly inputTokens: number; readonly outputTokens: number } | undefined
+      }
+    | undefined
   readonly receivedAtMs: number
   readonly totalMs: number
   readonly upstreamMs: number | undefined
@@ -91,23 +101,24 @@ export function toPredictionRow(facts: PredictionFacts): PredictionRow | undefin
   const decision = facts.explain ? storableDecision(facts.explain()) : null
   const answered = attempts.find(({ result }) => result === 'answered')
   const isHit = facts.cache === 'hit'
+  const model = answered?.routeId ?? facts.origin?.model
   return {
     id: facts.predictionId,
     tenant_id: tenantId,
     key_id: facts.keyId ?? null,
     request_id: facts.requestId,
-    user_hash: null,
+    user_hash: facts.userHash ?? null,
     created_at: new Date(receivedAtMs).toISOString(),
     route: storable(facts.routeId),
-    model: storable(answered?.routeId),
-    provider: storable(answered?.routeId.split(':', 1)[0], 128),
+    model: storable(model),
+    provider: storable(model?.split(':', 1)[0], 128),
     stream: facts.stream,
     outcome: facts.outcome,
     error_code: facts.errorCode ?? null,
     cache: facts.cache,
     cache_tier: facts.tier ?? null,
     cache_match: isHit ? 'exact' : null,
-    cached_prediction_id: facts.cachedPredictionId ?? null,
+    cached_prediction_id: facts.origin?.predictionId ?? null,
     task: decision?.task ?? null,
     mode: null,
     language: storable(decision?.codeLanguage, 64),
@@ -126,8 +137,8 @@ export function toPredictionRow(facts: PredictionFacts): PredictionRow | undefin
     predicted_quality: null,
     decision,
     features: features(facts, decision),
-    prompt_hash: null,
-    answer_hash: null,
+    prompt_hash: facts.promptHash ?? null,
+    answer_hash: facts.answerHash ?? null,
   }
 }
 
@@ -141,10 +152,15 @@ export function toAbandonedRow(facts: PredictionFacts): PredictionRow | undefine
   return row && { ...row, outcome: 'error', error_code: 'abandoned' }
 }
 
-function features({ attempts, replayed }: PredictionFacts, decision: Decision | null) {
+function features({ attempts, replayed, origin }: PredictionFacts, decision: Decision | null) {
   const failures = attempts.flatMap(({ failure }) => (failure === undefined ? [] : [failure]))
   return {
     ...(replayed && { replayed }),
+    // Tokens that a hit has saved; its own are none.
+    ...(origin?.usage && {
+      saved_input_tokens: origin.usage.inputTokens,
+      saved_output_tokens: origin.usage.outputTokens,
+    }),
     ...(decision && { estimated_input_tokens: decision.inputTokens }),
     ...(failures.length > 0 && { failures: failures.slice(0, MAX_FAILURES) }),
   }

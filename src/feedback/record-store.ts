@@ -1,9 +1,13 @@
 import type { OutboxRecord } from './outbox.ts'
 
-export const TABLES: Readonly<Record<OutboxRecord['kind'], string>> = {
-  prediction: 'ml_predictions',
-  feedback: 'quality_feedback_history',
-}
+/** Where each kind goes, and the column whose value it is known by. */
+export const TABLES: Readonly<Record<OutboxRecord['kind'], { readonly table: string; readonly id: string }>> =
+  {
+    prediction: { table: 'ml_predictions', id: 'id' },
+    feedback: { table: 'quality_feedback_history', id: 'id' },
+    minute: { table: 'prediction_minutes', id: 'id' },
+    text: { table: 'prediction_texts', id: 'prediction_id' },
+  }
 
 /**
  * `refused`: the rows themselves are at fault, however often they come. `unclear`: the store answered with a failure
@@ -33,7 +37,7 @@ export interface DeadLetter {
 
 export interface RecordStore {
   /**
-   * All of them or none; those whose id is there already are left alone.
+   * All of them or none; those that are there already are left alone.
    * @throws StoreError
    */
   insert(kind: OutboxRecord['kind'], rows: readonly object[]): Promise<void>

@@ -10,11 +10,12 @@ export class SupabaseRecords implements RecordStore {
   }
 
   insert(kind: keyof typeof TABLES, rows: readonly object[]): Promise<void> {
-    return this.#add(TABLES[kind], rows)
+    const { table, id } = TABLES[kind]
+    return this.#add(table, id, rows)
   }
 
   bury(letters: readonly DeadLetter[]): Promise<void> {
-    return this.#add('dead_letters', letters)
+    return this.#add('dead_letters', 'id', letters)
   }
 
   async isUp(): Promise<boolean> {
@@ -22,10 +23,10 @@ export class SupabaseRecords implements RecordStore {
     return error === null
   }
 
-  async #add(table: string, rows: readonly object[]): Promise<void> {
+  async #add(table: string, id: string, rows: readonly object[]): Promise<void> {
     const { error, status } = await this.#connect()
       .from(table)
-      .upsert([...rows], { onConflict: 'id', ignoreDuplicates: true })
+      .upsert([...rows], { onConflict: id, ignoreDuplicates: true })
     // The message alone: details may quote the row, whose text is not for logs.
     if (error) throw new StoreError(troubleOf(status, error), `${error.code}: ${error.message}`)
   }

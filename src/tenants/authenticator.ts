@@ -59,6 +59,8 @@ export class Authenticator {
   readonly #guesses = new GuessGuard()
   readonly #directoryBreaker = new Breaker()
   readonly #storeBreaker = new Breaker()
+  /** By tenant: copies from before then are not believed. */
+  readonly #forgottenMs = new Map<string, number>()
 
   constructor(options: AuthenticatorOptions) {
     this.#options = options
@@ -72,13 +74,14 @@ export class Authenticator {
    */
   async authenticate(key: string, client: string, waitUntil: WaitUntil): Promise<Caller> {
     const now = this.#options.clock.now()
-    const known = this.#memory.get(key)
+    const remembered = this.#memory.get(key)
+    const known = this.#isBelieved(remembered?.record) ? remembered : undefined
     if (known && known.untilMs > now) return this.#accept(known.record, now)
     if (!isVirtualKey(key)) throw invalidKey()
 
     const digest = await this.#options.digest.of(key)
     const shared = await this.#readStore(digest)
-    const copy = newer(known?.record, shared)
+    const copy = newer(known?.record, this.#isBelieved(shared) ? shared : undefined)
     if (copy && now - copy.verifiedAtMs < FRESH_MS) return this.#remember(key, copy, now + MEMORY_MS, now)
 
     if (!copy) this.#guesses.check(client, now)
@@ -97,6 +100,16 @@ export class Authenticator {
     const record = { caller, verifiedAtMs: now }
     waitUntil(this.#options.store.put(digest, record).catch(() => {}))
     return this.#remember(key, record, now + MEMORY_MS, now)
+  }
+
+  /** The tenant has changed in the directory. Other isolates find out within 90 s. */
+  forget(tenantId: string): void {
+    this.#forgottenMs.set(tenantId, this.#options.clock.now())
+  }
+
+  #isBelieved(record: KeyRecord | undefined): boolean {
+    if (!record || this.#forgottenMs.size === 0) return true
+    return record.verifiedAtMs > (this.#forgottenMs.get(record.caller.tenant.id) ?? Number.NEGATIVE_INFINITY)
   }
 
   #remember(key: string, record: KeyRecord | undefined, untilMs: number, now: number): Caller {

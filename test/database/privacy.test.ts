@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vites
 import type { EmbeddedSupabase } from '../../scripts/stack/supabase.ts'
 import { SYSTEM_TENANT_ID } from '../../src/models/registry.ts'
 import { startTestSupabase, supabaseClient } from '../support/stores.ts'
-import { clientOf, RECORDER } from './clients.ts'
+import { clientOf, KEEPER, RECORDER } from './clients.ts'
 import { feedbackRow, predictionRow, TENANT_A, TENANT_B, USER } from './rows.ts'
 import { record, seed } from './seed.ts'
 
@@ -41,7 +41,7 @@ const service = () => supabaseClient(supabase)
 const count = async (table: string, where: string) =>
   Number((await supabase.sql<{ n: number }>(`select count(*)::int as n from ${table} where ${where}`))[0]?.n)
 const rollUp = () =>
-  clientOf(supabase, RECORDER)
+  clientOf(supabase, KEEPER)
     .rpc('roll_up', { stored_from: '-infinity', stored_to: 'infinity' })
     .throwOnError()
 const totals = (tenant: string) =>
@@ -96,7 +96,7 @@ describe('an export of a tenant', () => {
       expect(text).not.toContain(foreign)
   })
 
-  it('names every table that has rows of tenants, but for copies and sealed answers', async () => {
+  it('names every table that has rows of tenants, but for copies, sealed answers, and what tells of erasures', async () => {
     const tables = await supabase.sql<{ name: string }>(
       `select relname as name from pg_class join pg_attribute on attrelid = pg_class.oid and attname = 'tenant_id'
        where relnamespace = 'public'::regnamespace and relkind = 'r' order by 1`,
@@ -105,7 +105,7 @@ describe('an export of a tenant', () => {
       `select pg_get_viewdef('tenant_records'::regclass) as text`,
     )
     const missing = tables.map(({ name }) => name).filter((name) => !view?.text.includes(`'${name}'`))
-    expect(missing).toEqual(['llm_cache', 'roll_up_minutes'])
+    expect(missing).toEqual(['erasures', 'llm_cache', 'roll_up_minutes'])
   })
 })
 
@@ -194,6 +194,8 @@ describe('a tenant', () => {
     expect(await totals(TENANT_B)).toEqual(neighbour)
     await supabase.sql(`delete from roll_up_hours where tenant_id = '${TENANT_A}'`)
     await supabase.sql(`delete from feedback_hours where tenant_id = '${TENANT_A}'`)
+    // That it is gone is known, by an id that leads nowhere.
+    await supabase.sql(`delete from erasures where tenant_id = '${TENANT_A}'`)
     expect(await everything()).not.toContain(TENANT_A)
     expect(await erase(40)).toMatchObject({ ml_predictions: 0, tenants: 0 })
   })

@@ -21,6 +21,7 @@ beforeAll(async () => {
   other = await stack.key('other', 'free')
   expired = (await stack.admin.create('acme', 'free', 1e-9)).key
   keyId = (await stack.admin.create('acme', 'free')).id
+  await stack.admin.create('doomed', 'free')
   for (const id of ['mine', 'hidden']) await api(acme, 'POST', MODELS, model(id))
   await api(acme, 'PUT', `${ALIASES}/mine`, ALIAS)
   await api(acme, 'PUT', `${PROVIDER_KEYS}/mine`, providerKey())
@@ -77,6 +78,19 @@ const TABLE: readonly Row[] = [
     method: 'POST',
     route: '/api/admin/dead-letters/replay',
     path: at('/api/admin/dead-letters/replay'),
+    operator: 200,
+  },
+  {
+    method: 'GET',
+    route: '/api/admin/tenants/:tenant/export',
+    path: at('/api/admin/tenants/doomed/export'),
+    operator: 200,
+  },
+  {
+    method: 'POST',
+    route: '/api/admin/tenants/:tenant/erase',
+    path: at('/api/admin/tenants/doomed/erase'),
+    body: () => ({ confirm: 'doomed' }),
     operator: 200,
   },
   {

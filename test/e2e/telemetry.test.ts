@@ -73,4 +73,73 @@ describe('every request of a known tenant', () => {
       decision: { candidates: [expect.objectContaining({ id: 'simulated:sim-small' })] },
     })
   })
+
+  it('says who asked and what only as hashes, and what a hit repeats', async () => {
+    const body = chatBody('a secret question', { user: 'ada@example.com' })
+    const [miss, hit, other] = [
+      await ask(body),
+      await ask(body),
+      await ask(chatBody('a secret question', { user: 'bob@example.com' })),
+    ]
+    const found = async () => {
+      const byId = new Map((await rows()).map((row) => [row.id, row]))
+      return [miss, hit, other].flatMap(({ id }) => byId.get(id) ?? [])
+    }
+    await expect.poll(async () => (await found()).length, PATIENCE).toBe(3)
+    const [missRow, hitRow, otherRow] = (await found()) as [Row, Row, Row]
+    expect(missRow.user_hash).toMatch(/^[\w-]{43}$/)
+    expect(hitRow.user_hash).toBe(missRow.user_hash)
+    expect(otherRow.user_hash).not.toBe(missRow.user_hash)
+    expect(missRow.prompt_hash).toMatch(/^[\w-]{43}$/)
+    expect(hitRow.prompt_hash).toBe(missRow.prompt_hash)
+    expect(otherRow.prompt_hash).not.toBe(missRow.prompt_hash)
+    expect(hitRow).toMatchObject({
+      model: 'simulated:sim-small',
+      provider: 'simulated',
+      input_tokens: null,
+      features: { saved_input_tokens: missRow.input_tokens, saved_output_tokens: missRow.output_tokens },
+    })
+    expect(JSON.stringify(await rows())).not.toMatch(/secret question|example\.com/)
+  })
+
+  it('knows an answer again, and keeps text only of a tenant that wants it kept', async () => {
+    const wanting = await stack.key('wanting', 'paid')
+    await stack.supabase.sql(`update tenants set keeps_text = true where name = 'wanting'`)
+    // The key was not used before, so its tenant is read with the wish.
+    const of = async (key: string, text: string, more = {}) => {
+      const response = await chat(stack.url, key, chatBody(text, more), { 'cache-control': 'no-store' })
+      return { id: response.headers.get('x-beast-prediction') ?? '', text: await response.text() }
+    }
+    const kept = await of(wanting, 'what is kept')
+    const streamed = await of(wanting, 'what is kept', { stream: true })
+    const again = await of(wanting, 'what is kept')
+    const secret = await of(key, 'what is not kept')
+    const hashes = async () => {
+      const byId = new Map((await rows()).map((row) => [row.id, row.answer_hash]))
+      return [kept, streamed, again, secret].flatMap(({ id }) => byId.get(id) ?? [])
+    }
+    await expect.poll(async () => (await hashes()).length, PATIENCE).toBe(4)
+    const [plain, stream, repeated, other] = await hashes()
+    // The simulated provider says another thing as a stream.
+    expect(repeated).toBe(plain)
+    expect(new Set([plain, stream, other]).size).toBe(3)
+    const texts = () =>
+      stack.supabase.sql<{ prediction_id: string; prompt: string; answer: string }>(
+        'select prediction_id, prompt, answer from prediction_texts order by prediction_id',
+      )
+    await expect.poll(async () => (await texts()).length, PATIENCE).toBe(3)
+    const said = (text: string): string => JSON.parse(text).choices[0].message.content
+    const pieces = [...streamed.text.matchAll(/^data: (\{.*)$/gm)].map(([, data]) => JSON.parse(data ?? ''))
+    const answers = [
+      said(kept.text),
+      pieces.map(({ choices }) => choices[0]?.delta.content ?? '').join(''),
+      said(again.text),
+    ]
+    for (const [index, text] of (await texts()).entries())
+      expect(text).toEqual({
+        prediction_id: [kept, streamed, again][index]?.id,
+        prompt: JSON.stringify([{ role: 'user', content: 'what is kept' }]),
+        answer: answers[index],
+      })
+  })
 })

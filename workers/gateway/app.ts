@@ -14,6 +14,7 @@ import { keyRotation } from './routes/key-rotation.ts'
 import { modelAliases } from './routes/model-aliases.ts'
 import { modelOverview } from './routes/model-overview.ts'
 import { models } from './routes/models.ts'
+import { privacy } from './routes/privacy.ts'
 import { providerKeys } from './routes/provider-keys.ts'
 import type { Administration, Services } from './services.ts'
 
@@ -24,6 +25,7 @@ const app = new Hono<AppEnv>()
   .route('/readyz', health.ready)
   .route('/api/admin/rotate-keys', keyRotation)
   .route('/api/admin/dead-letters', deadLetters)
+  .route('/api/admin/tenants', privacy)
   .route('/api/admin', admin)
   .route('/api/models/custom', customModels)
   .route('/api/models/aliases', modelAliases)

@@ -2,6 +2,8 @@ import { GatewayError } from '../../src/core/errors.ts'
 import type { TelemetryMessage } from '../../src/feedback/outbox.ts'
 import type { Account } from '../state/account.ts'
 import type { Idempotency } from '../state/idempotency.ts'
+import type { MetricsHub } from '../state/metrics-hub.ts'
+import type { MetricsShard } from '../state/metrics-shard.ts'
 import type { WorkersAiBinding } from './workers-ai.ts'
 
 /** What the operator configures: bindings from wrangler.toml, secrets and variables by name. */
@@ -13,6 +15,9 @@ export interface Env {
   /** Rows on their way to the recorder. */
   readonly TELEMETRY: Queue<TelemetryMessage>
   readonly IDEMPOTENCY: DurableObjectNamespace<Idempotency>
+  /** What isolates count: theirs is the shard of `shardName`, the hub is all of them. */
+  readonly METRICS_SHARD: DurableObjectNamespace<MetricsShard>
+  readonly METRICS_HUB: DurableObjectNamespace<MetricsHub>
 
   /** Base64url, at least 32 random bytes: seals cached values and makes cache keys. */
   readonly ROOT_KEY?: string
@@ -25,6 +30,8 @@ export interface Env {
   readonly [kek: `KEK_${number}`]: string | undefined
   readonly SUPABASE_URL?: string
   readonly SUPABASE_SECRET_KEY?: string
+  /** The key of the role beast_reader, under which cached answers are looked up; unset = SUPABASE_SECRET_KEY. */
+  readonly SUPABASE_READER_KEY?: string
   readonly UPSTASH_REDIS_REST_URL?: string
   readonly UPSTASH_REDIS_REST_TOKEN?: string
 
@@ -58,6 +65,8 @@ export interface Env {
   readonly UPSTREAM_FIRST_TOKEN_MS?: string
   /** After so long without an answer a second model is asked beside the first; unset = never. */
   readonly HEDGE_AFTER_MS?: string
+  /** Hits of one tenant that get a row of their own in an isolate, a second; beyond it they are added up. Default 50. */
+  readonly HIT_ROWS_PER_SECOND?: string
 }
 
 export const MIN_SECRET_LENGTH = 32
@@ -84,6 +93,7 @@ type NumberName =
   | 'UPSTREAM_CONNECT_MS'
   | 'UPSTREAM_FIRST_TOKEN_MS'
   | 'HEDGE_AFTER_MS'
+  | 'HIT_ROWS_PER_SECOND'
 
 /** A whole number of at least 1 from the configuration. */
 export function positiveInteger(env: Env, name: NumberName, fallback: number): number {

@@ -1,4 +1,3 @@
-import { createClient, type SupabaseClient } from '@supabase/supabase-js'
 import { Redis } from '@upstash/redis/cloudflare'
 import { CacheChain } from '../../src/cache/chain.ts'
 import { cacheLevels, TOTAL_DEADLINE_MS } from '../../src/cache/levels.ts'
@@ -16,8 +15,12 @@ import { Vault } from '../../src/core/vault.ts'
 import { FeedbackDesk } from '../../src/feedback/acceptance.ts'
 import { outboxOfAnySize } from '../../src/feedback/any-size.ts'
 import { DeadLetters } from '../../src/feedback/dead-letters.ts'
+import { HitFolding } from '../../src/feedback/folding.ts'
+import { KeyedHashes } from '../../src/feedback/keyed-hashes.ts'
 import type { FeedbackReader } from '../../src/feedback/listing.ts'
 import { toParcel } from '../../src/feedback/outbox.ts'
+import { Privacy } from '../../src/feedback/privacy.ts'
+import { SupabasePrivacy } from '../../src/feedback/privacy-supabase.ts'
 import { SupabaseFeedback } from '../../src/feedback/supabase-feedback.ts'
 import { SupabaseRecords } from '../../src/feedback/supabase-records.ts'
 import { Telemetry } from '../../src/feedback/telemetry.ts'
@@ -45,6 +48,7 @@ import { Authenticator } from '../../src/tenants/authenticator.ts'
 import { KvKeyRecords } from '../../src/tenants/kv-records.ts'
 import { SupabaseDirectory } from '../../src/tenants/supabase-directory.ts'
 import { KeyDigest } from '../../src/tenants/virtual-key.ts'
+import { supabaseConnector } from '../supabase.ts'
 import { accountOutbox } from './account-outbox.ts'
 import { addressPolicyOf } from './addresses.ts'
 import { claimStore } from './claims.ts'
@@ -84,6 +88,7 @@ export interface Administration {
     readonly reader: FeedbackReader
   }
   readonly deadLetters: DeadLetters
+  readonly privacy: Privacy
   /** Tells the tenant's account object, after which the key never spends again. */
   revokeInAccount(tenantId: string, keyId: string): Promise<void>
 }
@@ -98,6 +103,8 @@ export const workerClock: Clock = {
 
 const MEMORY_BYTES = 24 * 1024 * 1024
 const STORE_TIMEOUT_MS = 2_000
+/** For whole batches and pages, which nobody's request waits for. */
+const BATCH_TIMEOUT_MS = 20_000
 const KIB = 1024
 
 /**
@@ -107,11 +114,17 @@ const KIB = 1024
 export function createServices(env: Env): Services & Administration {
   const clock = workerClock
   const vault = new Vault(rootSecret(env))
-  const supabase = supabaseConnector(env)
+  const url = requireSecret(env, 'SUPABASE_URL')
+  const secretKey = requireSecret(env, 'SUPABASE_SECRET_KEY')
+  const supabaseBy = (key: string, keyName: string, timeoutMs = STORE_TIMEOUT_MS) =>
+    supabaseConnector({ url, key, keyName, timeoutMs })
+  const supabase = supabaseBy(secretKey, 'SUPABASE_SECRET_KEY')
+  const reader = supabaseBy(env.SUPABASE_READER_KEY || secretKey, 'SUPABASE_READER_KEY')
   const redisTier = new RedisTier(redisConnector(env))
   const digest = new KeyDigest(requireSecret(env, 'KEY_PEPPER', MIN_SECRET_LENGTH))
   const directory = new SupabaseDirectory(supabase, digest, clock.now)
   const keyRecords = new KvKeyRecords(env.CACHE, vault)
+  const authenticator = new Authenticator({ clock, digest, directory, store: keyRecords })
   const chain = new CacheChain({
     clock,
     random: Math.random,
@@ -125,7 +138,7 @@ export function createServices(env: Env): Services & Administration {
       }),
       kv: new KvTier(env.CACHE),
       redis: redisTier,
-      supabase: new SupabaseTier(supabase, clock.now),
+      supabase: new SupabaseTier({ reader, writer: supabase, now: clock.now }),
     }),
   })
   const fetchUpstream: Fetch = (url, init) => fetch(url, init)
@@ -142,16 +155,23 @@ export function createServices(env: Env): Services & Administration {
     registry,
     list: (provider) => listModels({ fetch: fetchUpstream, guarded, openKey }, provider),
   })
-  const pseudonym = env.GATEWAY_ID || `beast-${crc32(requireSecret(env, 'SUPABASE_URL'))}`
+  const pseudonym = env.GATEWAY_ID || `beast-${crc32(url)}`
   const account = (tenantId: string) => env.ACCOUNT.get(env.ACCOUNT.idFromName(tenantId))
   const counts = new RequestCounts()
   const modelStats = new ModelStats(clock)
   const slots = new SlotMaker(vault)
+  const userHashes = new KeyedHashes(vault, 'user-hash')
+  const folding = new HitFolding({
+    now: clock.now,
+    rowsPerSecond: positiveInteger(env, 'HIT_ROWS_PER_SECOND', 50),
+  })
   const telemetry = new Telemetry({
     clock,
     random: Math.random,
-    settle: async (tenantId, parcel) => account(tenantId).settle(parcel),
+    settle: async (tenantId, parcel, text) => account(tenantId).settle(parcel, text),
     send: async (message) => void (await env.TELEMETRY.send(message)),
+    folding,
+    hashes: new KeyedHashes(vault, 'answer-hash'),
   })
   const records = new SupabaseRecords(supabase)
   return {
@@ -168,6 +188,14 @@ export function createServices(env: Env): Services & Administration {
       newId: () => uuidv7(clock.now()),
     },
     deadLetters: new DeadLetters(supabase, records),
+    privacy: new Privacy({
+      store: new SupabasePrivacy(supabaseBy(secretKey, 'SUPABASE_SECRET_KEY', BATCH_TIMEOUT_MS)),
+      hashes: userHashes,
+      now: clock.now,
+      eraseAccount: async (tenantId) => account(tenantId).erase(),
+      removeKeyRecord: (digest) => keyRecords.remove(digest),
+      forget: (tenantId) => authenticator.forget(tenantId),
+    }),
     sealedKeys: new SupabaseSealedKeys(supabase),
     counts,
     modelStats,
@@ -177,7 +205,7 @@ export function createServices(env: Env): Services & Administration {
       modelStats.add(event)
       telemetry.record(event, waitUntil)
     },
-    authenticator: new Authenticator({ clock, digest, directory, store: keyRecords }),
+    authenticator,
     chat: {
       clock,
       fetch: withWorkersAi(fetchUpstream, env.AI),
@@ -191,6 +219,8 @@ export function createServices(env: Env): Services & Administration {
       pseudonym,
       chain,
       slots,
+      folding,
+      userHashes,
       accounts: {
         maySpend: async (tenantId, keyId, abandoned) =>
           account(tenantId).maySpend(keyId, abandoned && toParcel({ kind: 'prediction', row: abandoned })),
@@ -236,21 +266,6 @@ function rootSecret(env: Env): Uint8Array<ArrayBuffer> {
       'Set ROOT_KEY to 32 random bytes as base64url.',
     )
   }
-}
-
-/** A client a call: nothing of one request's connection state reaches another. */
-function supabaseConnector(env: Env): () => SupabaseClient {
-  const url = requireSecret(env, 'SUPABASE_URL')
-  const key = requireSecret(env, 'SUPABASE_SECRET_KEY')
-  return () =>
-    createClient(url, key, {
-      auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
-      // A repeated call would outlive every deadline here; who asks decides what a failure means.
-      db: { retry: false },
-      global: {
-        fetch: (input, init) => fetch(input, { ...init, signal: AbortSignal.timeout(STORE_TIMEOUT_MS) }),
-      },
-    })
 }
 
 function redisConnector(env: Env): () => Redis {

@@ -3,6 +3,8 @@ import { Courier } from '../../src/feedback/courier.ts'
 import type { Parcel, TelemetryMessage } from '../../src/feedback/outbox.ts'
 import { sqlShelf } from './outbox-shelf.ts'
 
+const ERASED = 'erased'
+
 interface Env {
   readonly TELEMETRY: Queue<TelemetryMessage>
 }
@@ -13,7 +15,9 @@ interface Env {
  */
 export class Account extends DurableObject<Env> {
   readonly #revoked: Set<string>
-  readonly #courier: Courier
+  #courier: Courier
+  /** Ids of tenants are never used again, so this is for good. */
+  #isErased: boolean
   #alarmMs = Number.POSITIVE_INFINITY
 
   constructor(ctx: DurableObjectState, env: Env) {
@@ -22,12 +26,8 @@ export class Account extends DurableObject<Env> {
     sql.exec('create table if not exists revoked_keys (key_id text primary key, revoked_at integer not null)')
     const rows = sql.exec<{ key_id: string }>('select key_id from revoked_keys')
     this.#revoked = new Set([...rows].map((row) => row.key_id))
-    this.#courier = new Courier({
-      shelf: sqlShelf(sql),
-      now: Date.now,
-      random: Math.random,
-      send: async (message) => void (await env.TELEMETRY.send(message)),
-    })
+    this.#isErased = ctx.storage.kv.get<boolean>(ERASED) ?? false
+    this.#courier = this.#newCourier()
     this.#setAlarm()
   }
 
@@ -43,29 +43,55 @@ export class Account extends DurableObject<Env> {
 
   /** @param abandoned the row that tells of the request should nothing more be heard of it */
   maySpend(keyId: string, abandoned?: Parcel): boolean {
+    if (this.#isErased) return false
     if (abandoned) this.#courier.expect(abandoned)
     this.#setAlarm()
     return !this.#revoked.has(keyId)
   }
 
-  /** What became of a request. @returns false when the outbox is full */
-  settle(parcel: Parcel): boolean {
+  /**
+   * What became of a request.
+   * @param text what was said in it, where that is kept; left out when there is no room for it
+   * @returns false when the outbox is full
+   */
+  settle(parcel: Parcel, text?: Parcel): boolean {
+    // Taken, and dropped: otherwise it would go another way.
+    if (this.#isErased) return true
     const taken = this.#courier.settle(parcel)
+    if (taken && text) this.#courier.add([text])
     this.#setAlarm()
     return taken
   }
 
-  /** @returns false when the outbox is full; then none was taken */
+  /** @returns false when the outbox is full, or the tenant erased; then none was taken */
   add(parcels: readonly Parcel[]): boolean {
+    if (this.#isErased) return false
     const taken = this.#courier.add(parcels)
     this.#setAlarm()
     return taken
+  }
+
+  /** Drops what waits here, and from now on whatever comes. Nothing is spent any more. Again, it changes nothing. */
+  erase(): void {
+    this.ctx.storage.kv.put(ERASED, true)
+    this.ctx.storage.sql.exec('delete from outbox')
+    this.#isErased = true
+    this.#courier = this.#newCourier()
   }
 
   override async alarm(): Promise<void> {
     this.#alarmMs = Number.POSITIVE_INFINITY
     await this.#courier.deliver()
     this.#setAlarm()
+  }
+
+  #newCourier(): Courier {
+    return new Courier({
+      shelf: sqlShelf(this.ctx.storage.sql),
+      now: Date.now,
+      random: Math.random,
+      send: async (message) => void (await this.env.TELEMETRY.send(message)),
+    })
   }
 
   #setAlarm(): void {

@@ -1,5 +1,7 @@
 export { Account } from './account.ts'
 export { Idempotency } from './idempotency.ts'
+export { MetricsHub } from './metrics-hub.ts'
+export { MetricsShard } from './metrics-shard.ts'
 
 // Reached through its Durable Objects only.
 export default {

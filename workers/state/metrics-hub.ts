@@ -1,0 +1,185 @@
+import { DurableObject } from 'cloudflare:workers'
+import { type Clock, withDeadline } from '../../src/core/clock.ts'
+import type { Live, ShardReport } from '../../src/metrics/batch.ts'
+import { mergeGauges, stillLeased } from '../../src/metrics/batch-gauges.ts'
+import { Tally } from '../../src/metrics/batch-tally.ts'
+import { type DayTotals, MAX_SERIES, MINUTE_MS, MINUTES, Rings } from '../../src/metrics/rings.ts'
+import type { MetricsSnapshot } from '../../src/metrics/snapshot.ts'
+import { mergeWindows, type Window } from '../../src/metrics/window.ts'
+import { LiveAudience } from './metrics-live.ts'
+import type { MetricsShard } from './metrics-shard.ts'
+import { putMinute, storedMinutes, type ValueStore, valueStore } from './metrics-store.ts'
+
+interface Env {
+  readonly METRICS_SHARD: DurableObjectNamespace<MetricsShard>
+}
+
+/** Everything that was counted, over all shards. */
+export interface HubSnapshot {
+  readonly totals: MetricsSnapshot
+  readonly day: DayTotals | undefined
+  readonly isolates: number
+  /** Shards that did not answer: of them the last known totals are in it. */
+  readonly away: number
+}
+
+/** What is remembered of a shard: its last report, the minutes aside. */
+interface Known extends Omit<ShardReport, 'minutes'> {
+  /** By this object's own clock. */
+  readonly askedMs: number
+}
+
+const SHARDS_KEY = 'shards'
+const ANSWER_MS = 2_000
+const LIVE_ANSWER_MS = 1_000
+/** Behind the minute's end, when the shards' minutes are over too. */
+const ALARM_DELAY_MS = 1_000
+
+const clock: Clock = {
+  now: () => Date.now(),
+  after: (ms, fn) => {
+    const timer = setTimeout(fn, ms)
+    return () => clearTimeout(timer)
+  },
+}
+
+/**
+ * All shards as one. It asks only those that said they have something new, each minute, and twice a second while
+ * somebody watches. Totals never fall: a shard that is away counts as it was last known.
+ */
+export class MetricsHub extends DurableObject<Env> {
+  readonly #store: ValueStore
+  readonly #rings: Rings
+  readonly #shards = new Map<string, Known | undefined>()
+  /** When each shard last said that it has something new. */
+  readonly #newsMs = new Map<string, number>()
+  readonly #audience: LiveAudience
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env)
+    this.#store = valueStore(ctx.storage.sql)
+    this.#rings = new Rings({ totals: NOTHING, day: undefined, minutes: storedMinutes(this.#store) })
+    for (const id of this.#store.get<string[]>(SHARDS_KEY) ?? []) {
+      this.#shards.set(id, this.#store.get<Known>(id))
+      this.#newsMs.set(id, Date.now())
+    }
+    this.#audience = new LiveAudience(clock, (seconds) => this.live(seconds))
+  }
+
+  /** A shard says, at most once a minute, that it took batches. */
+  async expect(shardId: string): Promise<void> {
+    if (!this.#shards.has(shardId)) {
+      this.#shards.set(shardId, undefined)
+      this.#store.put(SHARDS_KEY, [...this.#shards.keys()])
+    }
+    this.#newsMs.set(shardId, Date.now())
+    if ((await this.ctx.storage.getAlarm()) === null) await this.ctx.storage.setAlarm(nextMinuteMs())
+  }
+
+  /** As of now. What it tells is durable first, so that no later answer tells less. */
+  async snapshot(): Promise<HubSnapshot> {
+    const away = await this.#ask()
+    const known = [...this.#shards.values()].filter((shard) => shard !== undefined)
+    const nowMs = Date.now()
+    const sum = new Tally(MAX_SERIES)
+    for (const { totals } of known) sum.add(totals)
+    const { counters, histograms } = sum.amounts()
+    return {
+      totals: {
+        counters,
+        histograms,
+        gauges: mergeGauges(known.map(({ atMs, totals }) => stillLeased(totals.gauges, nowMs - atMs))),
+      },
+      day: dayOf(known),
+      isolates: known.reduce((total, { isolates }) => total + isolates, 0),
+      away,
+    }
+  }
+
+  /** What was added in the last minutes that are over. @param offsetSeconds how long before that the window ends */
+  window(seconds: number, offsetSeconds = 0): Window {
+    const overMs = Math.floor(Date.now() / MINUTE_MS) * MINUTE_MS
+    return this.#rings.lastMinutes(overMs, seconds, offsetSeconds)
+  }
+
+  /** What was added in the last seconds, 60 at most, and the gauges; of the shards that answer at once. */
+  async live(seconds: number): Promise<Live> {
+    const parts = await Promise.allSettled(
+      this.#withNews().map((id) => withDeadline(clock, LIVE_ANSWER_MS, this.#shard(id).live(seconds))),
+    )
+    const live = parts.flatMap((part) => (part.status === 'fulfilled' ? [part.value] : []))
+    return {
+      window: mergeWindows(
+        live.map(({ window }) => window),
+        MAX_SERIES,
+      ),
+      gauges: mergeGauges(live.map(({ gauges }) => gauges)),
+      isolates: live.reduce((total, { isolates }) => total + isolates, 0),
+    }
+  }
+
+  /** `Live` as JSON, a line twice a second until the reader leaves; a slow reader misses lines. */
+  watch(seconds: number): ReadableStream<Uint8Array> {
+    return this.#audience.join(seconds)
+  }
+
+  override async alarm(): Promise<void> {
+    await this.#ask()
+    const newestMs = Math.max(...this.#newsMs.values())
+    // Until the last minute that knows anything has left the ring.
+    if (Date.now() - newestMs <= (MINUTES + 1) * MINUTE_MS) await this.ctx.storage.setAlarm(nextMinuteMs())
+  }
+
+  /** Asks all that may have something new. @returns how many did not answer */
+  async #ask(): Promise<number> {
+    const answers = await Promise.allSettled(
+      this.#withNews().map(async (id) => {
+        const askedMs = Date.now()
+        const after = this.#shards.get(id)?.throughMinute ?? 0
+        this.#learn(id, askedMs, await withDeadline(clock, ANSWER_MS, this.#shard(id).report(after)))
+      }),
+    )
+    return answers.filter(({ status }) => status === 'rejected').length
+  }
+
+  #learn(id: string, askedMs: number, { minutes, ...report }: ShardReport): void {
+    const known = this.#shards.get(id)
+    // Two may have asked at once, and the older answer may come last.
+    if (known && known.atMs > report.atMs) return
+    for (const slot of minutes) {
+      if (slot.minute <= (known?.throughMinute ?? 0)) continue
+      this.#rings.addMinute(slot)
+      for (const merged of this.#rings.minutes(slot.minute, slot.minute + 1)) putMinute(this.#store, merged)
+    }
+    const now: Known = { ...report, askedMs }
+    this.#shards.set(id, now)
+    this.#store.put(id, now)
+  }
+
+  /** A shard speaks up once a minute; its last words may be two minutes old when its last batch is told. */
+  #withNews(): string[] {
+    return [...this.#shards].flatMap(([id, known]) => {
+      const newsMs = this.#newsMs.get(id) ?? 0
+      return !known || known.askedMs < newsMs + 2 * MINUTE_MS ? [id] : []
+    })
+  }
+
+  #shard(id: string): DurableObjectStub<MetricsShard> {
+    return this.env.METRICS_SHARD.get(this.env.METRICS_SHARD.idFromString(id))
+  }
+}
+
+const NOTHING = { counters: {}, histograms: {}, sketches: {} }
+
+const nextMinuteMs = (): number =>
+  (Math.floor((Date.now() - ALARM_DELAY_MS) / MINUTE_MS) + 1) * MINUTE_MS + ALARM_DELAY_MS
+
+/** Of the newest day that any shard knows. */
+function dayOf(known: readonly Known[]): DayTotals | undefined {
+  const days = known.flatMap(({ day }) => day ?? [])
+  if (days.length === 0) return undefined
+  const newest = Math.max(...days.map(({ day }) => day))
+  const sum = new Tally(MAX_SERIES)
+  for (const { day, amounts } of days) if (day === newest) sum.add(amounts)
+  return { day: newest, amounts: sum.amounts() }
+}
