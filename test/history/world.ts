@@ -5,9 +5,9 @@ import { takeIn } from '../../src/feedback/intake.ts'
 import { type TelemetryMessage, toParcel } from '../../src/feedback/outbox.ts'
 import { toAbandonedRow } from '../../src/feedback/prediction.ts'
 import { type RecordStore, StoreError } from '../../src/feedback/record-store.ts'
-import { Telemetry } from '../../src/feedback/telemetry.ts'
+import { Telemetry, type TelemetryFacts } from '../../src/feedback/telemetry.ts'
 import { fakeClock } from '../support/fake-clock.ts'
-import { facts, idOf, memoryShelf, memoryStore } from '../support/telemetry.ts'
+import { facts, hitFolding, idOf, memoryShelf, memoryStore } from '../support/telemetry.ts'
 import type { HistoryEvent, Stored, StoredRow } from './checker.ts'
 
 export const TENANTS = ['01890000-0000-7000-8000-0000000000a0', '01890000-0000-7000-8000-0000000000b0']
@@ -77,6 +77,8 @@ export function createWorld(seed: number) {
       settle: (tenantId, parcel) =>
         living(async () => accounts[TENANTS.indexOf(tenantId)]?.settle(parcel) ?? false),
       send: (message) => living(() => send(message)),
+      folding: hitFolding(clock.now),
+      hashes: { of: async () => 'h'.repeat(43) },
     })
     return { life, telemetry }
   }
@@ -90,8 +92,10 @@ export function createWorld(seed: number) {
   }
   const acknowledge = (op: string, durable: boolean) =>
     history.push({ type: 'ok', op, id: op, atMs: clock.now(), durable })
-  const factsOf = (which: number, tenant: number, wasAnnounced: boolean) =>
-    facts(which, { tenantId: TENANTS[tenant] ?? '', ...{ announced: wasAnnounced } })
+  const factsOf = (which: number, tenant: number, announced: boolean): TelemetryFacts => ({
+    ...facts(which, { tenantId: TENANTS[tenant] ?? '' }),
+    announced,
+  })
 
   const deliverBatch = async (dies: boolean): Promise<void> => {
     const batch = [...queue].slice(0, BATCH)

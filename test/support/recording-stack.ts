@@ -16,7 +16,7 @@ import {
 } from './durable-queue.ts'
 import { type FaultProxy, startFaultProxy } from './fault-proxy.ts'
 import { collectedHeapMb } from './inspector.ts'
-import { OPERATOR_TOKEN, ROOT, startTestSupabase } from './stores.ts'
+import { OPERATOR_TOKEN, ROOT, startTestSupabase, workerKeys } from './stores.ts'
 import { kek } from './workers.ts'
 
 /** A workerd that can be killed, and started again on what it left on disk. */
@@ -106,12 +106,18 @@ async function start(
       ...(maxDelayMs !== undefined && { maxDelayMs }),
     }),
   )
-  const texts = { SUPABASE_URL: proxy.url, SUPABASE_SECRET_KEY: supabase.secretKey }
+  const { SUPABASE_RECORDER_KEY, SUPABASE_READER_KEY } = workerKeys(supabase.publishableKey)
   const ports = { port, kv: kv.port, queue: queue.port }
-  const config = gatewayConfig(dir, ports, { ...texts, SIMULATED_PROVIDER_URL: provider.url })
+  const config = gatewayConfig(dir, ports, {
+    SUPABASE_URL: proxy.url,
+    SUPABASE_SECRET_KEY: supabase.secretKey,
+    SUPABASE_READER_KEY,
+    SIMULATED_PROVIDER_URL: provider.url,
+  })
+  const recorderFile = recorderConfig(dir, recorderPort, { SUPABASE_URL: proxy.url, SUPABASE_RECORDER_KEY })
   const [gateway, recorder] = [
     killable(config, port, '/healthz', await freePort()),
-    killable(recorderConfig(dir, recorderPort, texts), recorderPort, '/', await freePort()),
+    killable(recorderFile, recorderPort, '/', await freePort()),
   ]
   for (const worker of [gateway, recorder]) {
     await running.own(() => ({ close: worker.kill }))
@@ -143,6 +149,8 @@ function gatewayConfig(
       OPERATOR_TOKEN,
       // Full soon, so that what grows after that is something else.
       CACHE_MEMORY_ENTRIES: '100',
+      // A row for each hit.
+      HIT_ROWS_PER_SECOND: '1000',
     },
     bindings: [
       '(name = "CACHE", kvNamespace = "kv")',
