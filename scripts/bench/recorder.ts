@@ -89,6 +89,8 @@ interface Round {
   readonly all: number
   readonly request: number
   readonly postgres: number
+  /** Of the processor: what others do meanwhile is not in it. */
+  readonly cpu: number
 }
 const rounds: Round[] = []
 for (let round = 0; round <= ROUNDS; round++) {
@@ -99,15 +101,19 @@ for (let round = 0; round <= ROUNDS; round++) {
     retry: () => {},
   }))
   requestMs = 0
+  const cpuBefore = process.cpuUsage()
   const started = performance.now()
   const { stored } = await takeIn(store, messages, newId)
   const all = performance.now() - started
+  const { user, system } = process.cpuUsage(cpuBefore)
   const sqlStarted = performance.now()
   for (let rows = 0; rows < stored; rows += LOT) await insertAlone()
   const postgres = performance.now() - sqlStarted
   const scale = 1_000 / stored
   // The first round warms.
-  if (round > 0) rounds.push({ all: all * scale, request: requestMs * scale, postgres: postgres * scale })
+  if (round === 0) continue
+  const cpu = ((user + system) / 1e3) * scale
+  rounds.push({ all: all * scale, request: requestMs * scale, postgres: postgres * scale, cpu })
 }
 await supabase.close()
 
@@ -120,6 +126,7 @@ const parts = {
 const [bound] = Object.entries(parts).sort(([, a], [, b]) => b - a)[0] ?? []
 const rates = rounds.map(({ all }) => Math.round(1e6 / all))
 console.log(`${median(rates)} rows/s (${rates.join(', ')}), messages of ${ROWS}`)
+console.log(`${Math.round(1e6 / ms(({ cpu }) => cpu))} rows in a second of processor time`)
 console.log(
   `a thousand rows, milliseconds: ${Object.entries(parts)
     .map(([part, each]) => `${part} ${each}`)
