@@ -46,6 +46,7 @@ export function simulatedCache(clock: SimulatedClock, random: () => number): Sim
   const entryOf = (chain: CacheChain, body: string): CacheEntry => ({
     kind: 'json',
     body,
+    origin: ORIGIN,
     storedAtMs: clock.now(),
     expiresAtMs: chain.expiryMs(),
   })
@@ -76,6 +77,12 @@ export function simulatedCache(clock: SimulatedClock, random: () => number): Sim
   }
 }
 
+const ORIGIN = {
+  predictionId: '01890000-0000-7000-8000-000000000000',
+  model: ROUTE.id,
+  pricedAs: { provider: 'simulated', model: 'sim-small' },
+}
+
 const tenantNamed = (id: string): Tenant => ({
   id,
   name: id,
@@ -83,6 +90,7 @@ const tenantNamed = (id: string): Tenant => ({
   epoch: 1,
   cachePolicy: 'all',
   cacheByUser: true,
+  keepsText: false,
 })
 
 export function simulatedClock(): SimulatedClock {
