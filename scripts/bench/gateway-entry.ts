@@ -8,6 +8,7 @@ import { Vault } from '../../src/core/vault.ts'
 import { Telemetry } from '../../src/feedback/telemetry.ts'
 import { ModelStats } from '../../src/metrics/model-stats.ts'
 import { RequestCounts } from '../../src/metrics/request-counts.ts'
+import { DEFAULT_MODES } from '../../src/metrics/request-modes.ts'
 import { Catalogue } from '../../src/models/catalogue.ts'
 import { HealthBook } from '../../src/models/health.ts'
 import type { Provider } from '../../src/models/provider.ts'
@@ -19,6 +20,7 @@ import { createVirtualKey, KeyDigest } from '../../src/tenants/virtual-key.ts'
 import { createFetch } from '../../workers/gateway/app.ts'
 import { claimStore } from '../../workers/gateway/claims.ts'
 import type { Env } from '../../workers/gateway/env.ts'
+import { isolateBuffer, isolateMetrics, knownRoutes } from '../../workers/gateway/isolate-metrics.ts'
 import { type Administration, type Services, workerClock } from '../../workers/gateway/services.ts'
 import { KEYS, keyBytes, TENANTS } from './workload.ts'
 
@@ -88,8 +90,10 @@ function standIns(env: BenchEnv): Services & Administration {
     list: async () => [],
     registry: { of: async () => empty },
   })
+  const { buffer, observer } = isolateBuffer(clock, async () => ({ flushMs: 2_000 }))
   const chain = new CacheChain({
     clock,
+    observer,
     random: Math.random,
     totalDeadlineMs: TOTAL_DEADLINE_MS,
     hitBefore: async () => false,
@@ -98,6 +102,7 @@ function standIns(env: BenchEnv): Services & Administration {
         clock,
         maxEntries: Number(env.CACHE_MEMORY_ENTRIES),
         maxBytes: 96 * 1024 * 1024,
+        observer,
       }),
       kv: new StandInTier('kv'),
       redis: new StandInTier('redis'),
@@ -106,6 +111,13 @@ function standIns(env: BenchEnv): Services & Administration {
   })
   const counts = new RequestCounts()
   const modelStats = new ModelStats(clock)
+  const metrics = isolateMetrics({
+    buffer,
+    clock,
+    routes: knownRoutes(catalogue, [provider]),
+    modes: DEFAULT_MODES,
+    loadTenants: async () => Array.from({ length: TENANTS }, (_, i) => [`tenant-${i}`, `tenant-${i}`]),
+  })
   const vault = new Vault(new Uint8Array(32).fill(1))
   const slots = new SlotMaker(vault)
   const telemetry = new Telemetry({
@@ -119,10 +131,12 @@ function standIns(env: BenchEnv): Services & Administration {
     catalogue,
     counts,
     modelStats,
+    metrics,
     telemetry,
     record: (event, waitUntil) => {
       counts.add(event)
       modelStats.add(event)
+      metrics.settled(event, waitUntil)
       telemetry.record(event, waitUntil)
     },
     authenticator: new Authenticator({

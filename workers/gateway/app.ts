@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
 import { ERRORS, GatewayError, toGatewayError } from '../../src/core/errors.ts'
-import { type AppEnv, RequestScope } from './context.ts'
+import { type AppEnv, RequestScope, type ServicesOf } from './context.ts'
 import { withCors } from './cors.ts'
 import type { Env } from './env.ts'
 import { admin } from './routes/admin.ts'
@@ -16,7 +16,6 @@ import { modelOverview } from './routes/model-overview.ts'
 import { models } from './routes/models.ts'
 import { privacy } from './routes/privacy.ts'
 import { providerKeys } from './routes/provider-keys.ts'
-import type { Administration, Services } from './services.ts'
 
 const app = new Hono<AppEnv>()
   .route('/v1/chat/completions', chat)
@@ -65,7 +64,7 @@ app.onError((thrown, c) => {
  * The whole HTTP surface.
  * @param servicesOf the isolate's services; may throw `misconfigured`
  */
-export function createFetch(servicesOf: (env: Env) => Services & Administration) {
+export function createFetch(servicesOf: ServicesOf) {
   return (request: Request, env: Env, ctx: ExecutionContext): Response | Promise<Response> => {
     const scope = new RequestScope(env, request, servicesOf)
     if (!request.headers.has('origin')) return app.fetch(request, scope, ctx)

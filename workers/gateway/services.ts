@@ -1,5 +1,3 @@
-import { createClient, type SupabaseClient } from '@supabase/supabase-js'
-import { Redis } from '@upstash/redis/cloudflare'
 import { CacheChain } from '../../src/cache/chain.ts'
 import { cacheLevels, TOTAL_DEADLINE_MS } from '../../src/cache/levels.ts'
 import { SlotMaker } from '../../src/cache/slot.ts'
@@ -51,10 +49,19 @@ import { KeyDigest } from '../../src/tenants/virtual-key.ts'
 import { accountOutbox } from './account-outbox.ts'
 import { addressPolicyOf } from './addresses.ts'
 import { claimStore } from './claims.ts'
+import { redisConnector, supabaseConnector } from './connectors.ts'
 import { type Env, MIN_SECRET_LENGTH, positiveInteger, requireSecret } from './env.ts'
+import {
+  type IsolateMetrics,
+  isolateMetrics,
+  knownRoutes,
+  requestModes,
+  shardedBuffer,
+} from './isolate-metrics.ts'
 import { createKeyBox } from './key-box.ts'
 import { configuredProviders } from './providers.ts'
 import { Readiness } from './readiness.ts'
+import { largestTenants } from './tenant-names.ts'
 import { withWorkersAi } from './workers-ai.ts'
 
 /** What the routes work with: made once an isolate, of plain values and bindings only. */
@@ -66,6 +73,7 @@ export interface Services {
   readonly catalogue: Catalogue
   readonly counts: RequestCounts
   readonly modelStats: ModelStats
+  readonly metrics: IsolateMetrics
   /** Takes every request's event. Never throws, and does its work behind the answer. */
   readonly record: (event: RequestEvent, waitUntil: WaitUntil) => void
   readonly telemetry: Telemetry
@@ -101,16 +109,16 @@ export const workerClock: Clock = {
 }
 
 const MEMORY_BYTES = 24 * 1024 * 1024
-const STORE_TIMEOUT_MS = 2_000
 /** For whole batches and pages, which nobody's request waits for. */
 const BATCH_TIMEOUT_MS = 20_000
 const KIB = 1024
 
 /**
  * Builds the services from the environment.
+ * @param continent where the isolate's first request came from
  * @throws GatewayError `misconfigured`, naming the secret that is missing
  */
-export function createServices(env: Env): Services & Administration {
+export function createServices(env: Env, continent?: string): Services & Administration {
   const clock = workerClock
   const vault = new Vault(rootSecret(env))
   const supabase = supabaseConnector(env)
@@ -119,8 +127,10 @@ export function createServices(env: Env): Services & Administration {
   const directory = new SupabaseDirectory(supabase, digest, clock.now)
   const keyRecords = new KvKeyRecords(env.CACHE, vault)
   const authenticator = new Authenticator({ clock, digest, directory, store: keyRecords })
+  const { buffer, observer } = shardedBuffer(env, clock, continent)
   const chain = new CacheChain({
     clock,
+    observer,
     random: Math.random,
     totalDeadlineMs: TOTAL_DEADLINE_MS,
     hitBefore: (slot) => redisTier.hitBefore(slot),
@@ -129,6 +139,7 @@ export function createServices(env: Env): Services & Administration {
         clock,
         maxEntries: positiveInteger(env, 'CACHE_MEMORY_ENTRIES', 1_000),
         maxBytes: MEMORY_BYTES,
+        observer,
       }),
       kv: new KvTier(env.CACHE),
       redis: redisTier,
@@ -143,9 +154,10 @@ export function createServices(env: Env): Services & Administration {
   const opened = new OpenedKeys(keys, clock)
   const openKey = ({ place, sealed }: SealedCredential) => opened.open(place, sealed)
   const registry = new RegistryCache({ clock, store: modelStore, report: reportRegistryTrouble })
+  const providers = configuredProviders(env)
   const catalogue = new Catalogue({
     clock,
-    providers: configuredProviders(env),
+    providers,
     registry,
     list: (provider) => listModels({ fetch: fetchUpstream, guarded, openKey }, provider),
   })
@@ -153,6 +165,13 @@ export function createServices(env: Env): Services & Administration {
   const account = (tenantId: string) => env.ACCOUNT.get(env.ACCOUNT.idFromName(tenantId))
   const counts = new RequestCounts()
   const modelStats = new ModelStats(clock)
+  const metrics = isolateMetrics({
+    buffer,
+    clock,
+    routes: knownRoutes(catalogue, providers),
+    modes: requestModes(env),
+    loadTenants: () => largestTenants(env.CACHE, supabase, clock.now()),
+  })
   const slots = new SlotMaker(vault)
   const telemetry = new Telemetry({
     clock,
@@ -186,10 +205,12 @@ export function createServices(env: Env): Services & Administration {
     sealedKeys: new SupabaseSealedKeys(supabase),
     counts,
     modelStats,
+    metrics,
     telemetry,
     record: (event, waitUntil) => {
       counts.add(event)
       modelStats.add(event)
+      metrics.settled(event, waitUntil)
       telemetry.record(event, waitUntil)
     },
     authenticator,
@@ -250,37 +271,5 @@ function rootSecret(env: Env): Uint8Array<ArrayBuffer> {
       'The gateway is not configured: ROOT_KEY is not base64url.',
       'Set ROOT_KEY to 32 random bytes as base64url.',
     )
-  }
-}
-
-/** A client a call: nothing of one request's connection state reaches another. */
-function supabaseConnector(env: Env, timeoutMs = STORE_TIMEOUT_MS): () => SupabaseClient {
-  const url = requireSecret(env, 'SUPABASE_URL')
-  const key = requireSecret(env, 'SUPABASE_SECRET_KEY')
-  return () =>
-    createClient(url, key, {
-      auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
-      // A repeated call would outlive every deadline here; who asks decides what a failure means.
-      db: { retry: false },
-      global: {
-        fetch: (input, init) => fetch(input, { ...init, signal: AbortSignal.timeout(timeoutMs) }),
-      },
-    })
-}
-
-function redisConnector(env: Env): () => Redis {
-  const { UPSTASH_REDIS_REST_URL: url, UPSTASH_REDIS_REST_TOKEN: token } = env
-  return () => {
-    // Without Redis the gateway runs on its other tiers, and says so at /readyz.
-    if (!url || !token) throw new Error('Redis is not configured')
-    return new Redis({
-      url,
-      token,
-      automaticDeserialization: false,
-      enableTelemetry: false,
-      retry: { retries: 0 },
-      // As a function: an instance would turn a time-out into an answer of null, a false miss.
-      signal: () => AbortSignal.timeout(STORE_TIMEOUT_MS),
-    })
   }
 }

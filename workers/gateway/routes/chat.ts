@@ -15,6 +15,7 @@ const CONTENT_TYPE = { json: 'application/json', sse: 'text/event-stream; charse
 export const chat = new Hono<AppEnv>().post('/', async (c) => {
   const { services, requestId, ownId } = c.env
   const { raw } = c.req
+  services.metrics.received()
   const waitUntil: WaitUntil = (promise) => c.executionCtx.waitUntil(promise)
   const settlement = new Settlement(requestId, ownId, services.clock.now, (event) =>
     services.record(event, waitUntil),
