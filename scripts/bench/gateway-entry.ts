@@ -116,6 +116,7 @@ function standIns(env: BenchEnv): Services & Administration {
     clock,
     routes: knownRoutes(catalogue, [provider]),
     modes: DEFAULT_MODES,
+    reportedNames: { tools: new Set(), agents: new Set(), sources: new Set() },
     loadTenants: async () => Array.from({ length: TENANTS }, (_, i) => [`tenant-${i}`, `tenant-${i}`]),
   })
   const vault = new Vault(new Uint8Array(32).fill(1))

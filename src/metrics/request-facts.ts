@@ -14,6 +14,8 @@ export interface AttemptFacts {
 
 /** What is counted of one request. A settled request's event is one. */
 export interface RequestFacts {
+  /** A UUID; without its hyphens it is the request's trace. */
+  readonly predictionId: string
   readonly outcome: 'success' | 'client_error' | 'error' | 'cancelled'
   readonly errorCode: ErrorCode | undefined
   /** Undefined: nobody knows who asked. */
@@ -36,4 +38,5 @@ export interface Sink {
   observe(series: string, value: number, bounds: readonly number[]): void
   sketch(series: string, value: number): void
   gauge(series: string, value: number): void
+  exemplar(series: string, value: number, traceIdOf: () => string): void
 }

@@ -21,6 +21,7 @@ type Tier = NonNullable<RequestFacts['tier']> | typeof NONE
 type Flag = 'true' | 'false'
 
 const RECEIVED = seriesName('requests_received_total')
+const CONNECTIONS = seriesName('connections_active', { kind: 'http' })
 
 const requests = memoised(
   (mode: Mode, provider: string, model: string, outcome: Outcome, cache: Cache, stream: Flag) =>
@@ -51,6 +52,7 @@ const DEGRADED_BY_FALLBACK = seriesName('degradations_total', { reason: 'fallbac
 export class RequestMetrics {
   readonly #options: RequestMetricsOptions
   readonly #labels: RouteLabels
+  #open = 0
 
   constructor(options: RequestMetricsOptions) {
     this.#options = options
@@ -59,12 +61,15 @@ export class RequestMetrics {
 
   /** Before anything else is done with it. */
   received(): void {
-    this.#options.sink.count(RECEIVED)
+    const { sink } = this.#options
+    sink.count(RECEIVED)
+    sink.gauge(CONNECTIONS, ++this.#open)
   }
 
   settled(facts: RequestFacts): void {
     const { sink, modes, tenantLabel } = this.#options
     const { outcome, cache, stream, errorCode, tenantId } = facts
+    sink.gauge(CONNECTIONS, --this.#open)
     const mode = modeOf(facts.routeId, modes)
     const { provider, model } = this.#namesOf(facts)
     sink.count(requests(mode, provider, model, outcome, cache, stream ? 'true' : 'false'))
@@ -92,17 +97,18 @@ export class RequestMetrics {
 
   #observeTimes(facts: RequestFacts, mode: Mode, provider: string): void {
     const { cache, totalMs, upstreamMs = 0 } = facts
-    this.#observe(durations(mode, cache), totalMs)
-    this.#observe(overheads(cache), totalMs - upstreamMs)
+    this.#observe(durations(mode, cache), totalMs, facts)
+    this.#observe(overheads(cache), totalMs - upstreamMs, facts)
     const firstMs = facts.stream ? firstTokenMs(facts) : undefined
     if (firstMs !== undefined)
       this.#options.sink.observe(firstTokens(provider, cache), seconds(firstMs), WAIT_SECONDS)
   }
 
   /** For alerts by the bucket, for those who watch by the sketch. */
-  #observe(series: string, ms: number): void {
+  #observe(series: string, ms: number, { predictionId }: RequestFacts): void {
     const { sink } = this.#options
     const value = seconds(ms)
+    sink.exemplar(series, value, () => predictionId.replaceAll('-', ''))
     sink.observe(series, value, WAIT_SECONDS)
     sink.sketch(series, value)
   }

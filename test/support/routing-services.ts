@@ -140,6 +140,7 @@ export function routingServices(options: RoutingOptions): RoutingServices {
     clock,
     routes: knownRoutes(catalogue, providers),
     modes: DEFAULT_MODES,
+    reportedNames: { tools: new Set(), agents: new Set(), sources: new Set() },
     loadTenants: async () => [],
   })
   const vault = new Vault(new Uint8Array(32).fill(1))

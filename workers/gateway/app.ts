@@ -11,11 +11,14 @@ import { feedback } from './routes/feedback.ts'
 import { health } from './routes/health.ts'
 import { home } from './routes/home.ts'
 import { keyRotation } from './routes/key-rotation.ts'
+import { metrics } from './routes/metrics.ts'
 import { modelAliases } from './routes/model-aliases.ts'
 import { modelOverview } from './routes/model-overview.ts'
 import { models } from './routes/models.ts'
+import { monitoring } from './routes/monitoring.ts'
 import { privacy } from './routes/privacy.ts'
 import { providerKeys } from './routes/provider-keys.ts'
+import { telemetry } from './routes/telemetry.ts'
 
 const app = new Hono<AppEnv>()
   .route('/v1/chat/completions', chat)
@@ -26,11 +29,14 @@ const app = new Hono<AppEnv>()
   .route('/api/admin/dead-letters', deadLetters)
   .route('/api/admin/tenants', privacy)
   .route('/api/admin', admin)
+  .route('/api/models/custom/monitoring', monitoring)
   .route('/api/models/custom', customModels)
   .route('/api/models/aliases', modelAliases)
   .route('/api/models/provider-keys', providerKeys)
   .route('/api/models', modelOverview)
   .route('/api/feedback', feedback)
+  .route('/api/telemetry', telemetry)
+  .route('/metrics', metrics)
   .route('/', home)
 
 /** Every method and path that is answered. */
@@ -40,7 +46,7 @@ app.notFound(() => {
   throw new GatewayError(
     'not_found',
     'There is nothing at this address.',
-    'Routes: POST /v1/chat/completions, GET /v1/models, GET /v1/models/{id}, GET /api/models, GET /api/models/{id}, /api/models/custom, /api/models/aliases, /api/models/provider-keys, /api/feedback, GET /healthz, GET /readyz, GET /.',
+    'Routes: POST /v1/chat/completions, GET /v1/models, GET /v1/models/{id}, GET /api/models, GET /api/models/{id}, /api/models/custom, /api/models/aliases, /api/models/provider-keys, /api/feedback, POST /api/telemetry, GET /metrics, GET /healthz, GET /readyz, GET /.',
   )
 })
 

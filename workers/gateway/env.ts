@@ -69,6 +69,10 @@ export interface Env {
   readonly HEDGE_AFTER_MS?: string
   /** Which kind of requests counts as which mode, `named=1,custom=2,choice=3,task=4`. */
   readonly REQUEST_MODES?: string
+  /** Tools, agents and sources of knowledge that have a label of their own in metrics, comma-separated. */
+  readonly METRICS_TOOLS?: string
+  readonly METRICS_AGENTS?: string
+  readonly METRICS_SOURCES?: string
   /** What runs, for `build_info`. */
   readonly BUILD_VERSION?: string
   readonly BUILD_COMMIT?: string

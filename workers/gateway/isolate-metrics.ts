@@ -11,6 +11,8 @@ import { cacheMetrics, tellCapacities } from '../../src/metrics/request-metrics-
 import { type ModeByKind, modesOf } from '../../src/metrics/request-modes.ts'
 import type { KnownRoutes } from '../../src/metrics/route-names.ts'
 import { regionOf, shardName } from '../../src/metrics/shard-name.ts'
+import { ReportedMetrics, type ReportedNames } from '../../src/metrics/telemetry-counts.ts'
+import type { TelemetryEvent } from '../../src/metrics/telemetry-events.ts'
 import type { Catalogue } from '../../src/models/catalogue.ts'
 import type { Provider } from '../../src/models/provider.ts'
 import { WELL_KNOWN_NAMES } from '../../src/models/well-known.ts'
@@ -23,6 +25,8 @@ export interface IsolateMetrics {
   received(): void
   /** It is over. Sends what was counted, behind the answer. */
   settled(facts: RequestFacts, waitUntil: WaitUntil): void
+  /** An application told of its own work. @throws GatewayError `too_many_events` */
+  reported(tenantId: string, keyId: string, events: readonly TelemetryEvent[], waitUntil: WaitUntil): void
 }
 
 export interface IsolateMetricsOptions {
@@ -30,6 +34,7 @@ export interface IsolateMetricsOptions {
   readonly clock: Clock
   readonly routes: KnownRoutes
   readonly modes: ModeByKind
+  readonly reportedNames: Omit<ReportedNames, 'hasModel'>
   readonly loadTenants: () => Promise<readonly (readonly [id: string, name: string])[]>
 }
 
@@ -41,12 +46,21 @@ export function isolateMetrics({ buffer, clock, ...options }: IsolateMetricsOpti
     modes: options.modes,
     tenantLabel: (id) => tenants.labelOf(id),
   })
+  const reported = new ReportedMetrics(buffer, {
+    ...options.reportedNames,
+    hasModel: (id) => options.routes.hasRoute(id),
+  })
   return {
     buffer,
     received: () => requests.received(),
     settled: (facts, waitUntil) => {
       requests.settled(facts)
+      reported.expire(clock.now())
       tenants.refresh(waitUntil)
+      buffer.flushLater(waitUntil)
+    },
+    reported: (tenantId, keyId, events, waitUntil) => {
+      reported.add(tenantId, keyId, events, clock.now())
       buffer.flushLater(waitUntil)
     },
   }
@@ -93,6 +107,13 @@ export function knownRoutes(catalogue: Catalogue, providers: readonly Provider[]
     hasRoute: (routeId) => catalogue.isShared(routeId),
   }
 }
+
+/** Names that applications' reports may bring into the metrics. */
+export const reportedNames = (env: Env): IsolateMetricsOptions['reportedNames'] => ({
+  tools: new Set(listOf(env.METRICS_TOOLS)),
+  agents: new Set(listOf(env.METRICS_AGENTS)),
+  sources: new Set(listOf(env.METRICS_SOURCES)),
+})
 
 /** @throws GatewayError `misconfigured` */
 export function requestModes(env: Env): ModeByKind {

@@ -23,6 +23,7 @@ import { SupabaseRecords } from '../../src/feedback/supabase-records.ts'
 import { Telemetry } from '../../src/feedback/telemetry.ts'
 import { FeedbackTokens } from '../../src/feedback/token.ts'
 import { UserHashes } from '../../src/feedback/user-hash.ts'
+import { CustomUsageReader } from '../../src/metrics/custom-usage.ts'
 import { ModelStats } from '../../src/metrics/model-stats.ts'
 import { RequestCounts } from '../../src/metrics/request-counts.ts'
 import { Catalogue } from '../../src/models/catalogue.ts'
@@ -55,6 +56,7 @@ import {
   type IsolateMetrics,
   isolateMetrics,
   knownRoutes,
+  reportedNames,
   requestModes,
   shardedBuffer,
 } from './isolate-metrics.ts'
@@ -94,6 +96,7 @@ export interface Administration {
     readonly tokens: FeedbackTokens
     readonly reader: FeedbackReader
   }
+  readonly customUsage: CustomUsageReader
   readonly deadLetters: DeadLetters
   readonly privacy: Privacy
   /** Tells the tenant's account object, after which the key never spends again. */
@@ -170,6 +173,7 @@ export function createServices(env: Env, continent?: string): Services & Adminis
     clock,
     routes: knownRoutes(catalogue, providers),
     modes: requestModes(env),
+    reportedNames: reportedNames(env),
     loadTenants: () => largestTenants(env.CACHE, supabase, clock.now()),
   })
   const slots = new SlotMaker(vault)
@@ -193,6 +197,7 @@ export function createServices(env: Env, continent?: string): Services & Adminis
       adapterFor,
       newId: () => uuidv7(clock.now()),
     },
+    customUsage: new CustomUsageReader(supabase),
     deadLetters: new DeadLetters(supabase, records),
     privacy: new Privacy({
       store: new SupabasePrivacy(supabaseConnector(env, BATCH_TIMEOUT_MS)),
