@@ -1,17 +1,13 @@
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { bundle, freePort, type Served, serve, writeConfig } from '../../scripts/bench/workerd.ts'
 import { keyBytes } from '../../scripts/bench/workload.ts'
 import { seededRandom } from '../../scripts/seeded-random.ts'
 import { type SimulatedProvider, startSimulatedProvider } from '../../scripts/simulated-provider.ts'
 import { SHARD_NAMES, SHARDS } from '../../src/metrics/shard-name.ts'
 import { createVirtualKey } from '../../src/tenants/virtual-key.ts'
+import { type MetricsFleet, startMetricsFleet } from '../support/metrics-fleet.ts'
 import { describeWith, promtoolPresent } from '../support/require.ts'
-import { ROOT } from '../support/stores.ts'
 import { chat } from '../support/workers.ts'
 import { readMetrics } from './metrics-text.ts'
 
@@ -29,94 +25,23 @@ const wrongKey = createVirtualKey(keyBytes(99_999))
 
 type Outcome = 'success' | 'client_error' | 'error' | 'cancelled'
 
-let dir: string
 let provider: SimulatedProvider
-let served: Served
-let ports: number[]
-/** Of a worker that asks a gateway on behalf of callers, and leaves as the platform does when they leave. */
-let frontPort: number
+let fleet: MetricsFleet
 let serial = 0
 
-const binding = (name: string, className: string, service = '') =>
-  `(name = "${name}", durableObjectNamespace = ${service ? `(className = "${className}", serviceName = "${service}")` : `"${className}"`})`
-
 beforeAll(async () => {
-  dir = mkdtempSync(join(tmpdir(), 'beast-exact-'))
-  mkdirSync(join(dir, 'disk'))
   provider = await startSimulatedProvider()
-  const gateway = bundle(ROOT, 'test/support/metrics-wrangler.toml', join(dir, 'gateway'))
-  const state = bundle(ROOT, 'test/support/metrics-state-wrangler.toml', join(dir, 'state'))
-  const one = {
-    mainFile: join(gateway, 'metrics-entry.js'),
-    texts: { UPSTREAM: provider.url, CACHE_MEMORY_ENTRIES: '100', METRICS_TOKEN: TOKEN },
-    bindings: [
-      binding('METRICS_SHARD', 'MetricsShard', 'state'),
-      binding('METRICS_HUB', 'MetricsHub', 'state'),
-    ],
-  }
-  const objects = {
-    mainFile: join(state, 'metrics-state.js'),
-    bindings: [binding('METRICS_SHARD', 'MetricsShard'), binding('METRICS_HUB', 'MetricsHub')],
-    more: [
-      `durableObjectNamespaces = [${['MetricsShard', 'MetricsHub']
-        .map((name) => `(className = "${name}", uniqueKey = "${name}", enableSql = true)`)
-        .join(', ')}]`,
-      'durableObjectStorage = (localDisk = "disk")',
-    ],
-  }
-  const disk = `(name = "disk", disk = (path = "${join(dir, 'disk')}", writable = true))`
-  ports = []
-  for (let i = 0; i < GATEWAYS; i++) ports.push(await freePort())
-  mkdirSync(join(dir, 'front'))
-  writeFileSync(join(dir, 'front/front.js'), FRONT)
-  const slow = { ...one, texts: { ...one.texts, STAND_IN_MS: '30' } }
-  const front = { mainFile: join(dir, 'front/front.js'), bindings: ['(name = "GATEWAY", service = "slow")'] }
-  const others = {
-    ...Object.fromEntries(ports.slice(1).map((_, i) => [`gateway${i + 1}`, one])),
-    slow,
-    front,
-  }
-  frontPort = await freePort()
-  const [first = 0] = ports
-  const config = writeConfig(join(dir, 'all.capnp'), first, one, { ...others, state: objects }, [disk])
-  // An isolate each, at a port of its own.
-  const inner = ports
-    .slice(1)
-    .map(
-      (port, i) =>
-        `(name = "http${i}", address = "127.0.0.1:${port}", http = (), service = "gateway${i + 1}")`,
-    )
-  const outer = `(name = "front", address = "127.0.0.1:${frontPort}", http = (), service = "front")`
-  const sockets = [...inner, outer]
-  writeFileSync(
-    config,
-    readFileSync(config, 'utf8').replace('sockets = [', `sockets = [${sockets.join(', ')}, `),
-  )
-  served = await serve(config, first, '/healthz')
+  fleet = await startMetricsFleet(GATEWAYS, provider.url, TOKEN)
 }, 120_000)
 afterAll(async () => {
-  await served?.close()
+  await fleet?.close()
   await provider?.close()
-  rmSync(dir, { recursive: true, force: true })
 })
-
-/** Sends what it is given to the gateway, whose look-ups take 90 ms, and hangs up before they can be over. */
-const FRONT = `export default {
-  async fetch(request, env) {
-    const { key, text, ms } = await request.json()
-    const leaving = new AbortController()
-    setTimeout(() => leaving.abort(), ms)
-    const headers = { authorization: 'Bearer ' + key }
-    const init = { method: 'POST', body: text, headers, signal: leaving.signal }
-    const answer = await env.GATEWAY.fetch('http://gateway/v1/chat/completions', init).catch(() => undefined)
-    return new Response(answer ? 'answered' : 'left')
-  }
-}`
 
 /** Hangs up while the cache is looked up. */
 async function leaveAtLookUp(text: string): Promise<Outcome> {
   const call = { key, text: JSON.stringify(bodyOf(text, random() < 0.5)), ms: 2 + Math.floor(random() * 50) }
-  const response = await fetch(`http://127.0.0.1:${frontPort}/`, {
+  const response = await fetch(`http://127.0.0.1:${fleet.frontPort}/`, {
     method: 'POST',
     body: JSON.stringify(call),
   })
@@ -124,7 +49,7 @@ async function leaveAtLookUp(text: string): Promise<Outcome> {
   return 'cancelled'
 }
 
-const gatewayOf = (i: number) => `http://127.0.0.1:${ports[i % GATEWAYS]}`
+const gatewayOf = (i: number) => `http://127.0.0.1:${fleet.ports[i % GATEWAYS]}`
 const pick = <T>(values: readonly T[]): T => values[Math.floor(random() * values.length)] as T
 const bodyOf = (text: string, stream: boolean, model = 'bench:model') => ({
   model,
@@ -153,7 +78,7 @@ async function complete(i: number, body: unknown, presented: string | undefined 
 async function leave(i: number, text: string, stream: boolean, bytes: number): Promise<Outcome> {
   const json = JSON.stringify(bodyOf(text, stream))
   let seen = ''
-  const socket = connect(ports[i % GATEWAYS] as number, '127.0.0.1', () =>
+  const socket = connect(fleet.ports[i % GATEWAYS] as number, '127.0.0.1', () =>
     socket.write(
       `POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${key}\r\ncontent-length: ${json.length}\r\n\r\n${json}`,
     ),
@@ -176,7 +101,7 @@ async function leave(i: number, text: string, stream: boolean, bytes: number): P
 /** Hangs up in the middle of its own body. */
 async function leaveEarly(i: number): Promise<Outcome> {
   await new Promise<void>((resolve) => {
-    const socket = connect(ports[i % GATEWAYS] as number, '127.0.0.1', () =>
+    const socket = connect(fleet.ports[i % GATEWAYS] as number, '127.0.0.1', () =>
       socket.write(
         `POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${key}\r\ncontent-length: 500\r\n\r\n{"model":`,
         () => socket.destroy(),
