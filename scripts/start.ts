@@ -147,6 +147,7 @@ ${laptop.parts.join('\n')}
 Try it:
 curl ${url}/v1/chat/completions -H "Authorization: Bearer ${key}" -H "Content-Type: application/json" -d '{"model":"auto","messages":[{"role":"user","content":"Hello"}]}'
 
+Metrics: curl -H "Authorization: Bearer ${laptop.secrets.METRICS_TOKEN}" ${url}/metrics
 More keys: npm run keys -- create --tenant NAME      End: Ctrl-C
 `)
 }

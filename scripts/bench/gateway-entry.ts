@@ -10,6 +10,7 @@ import { KeyedHashes } from '../../src/feedback/keyed-hashes.ts'
 import { Telemetry } from '../../src/feedback/telemetry.ts'
 import { ModelStats } from '../../src/metrics/model-stats.ts'
 import { RequestCounts } from '../../src/metrics/request-counts.ts'
+import { DEFAULT_MODES } from '../../src/metrics/request-modes.ts'
 import { Catalogue } from '../../src/models/catalogue.ts'
 import { HealthBook } from '../../src/models/health.ts'
 import type { Provider } from '../../src/models/provider.ts'
@@ -21,6 +22,12 @@ import { createVirtualKey, KeyDigest } from '../../src/tenants/virtual-key.ts'
 import { createFetch } from '../../workers/gateway/app.ts'
 import { claimStore } from '../../workers/gateway/claims.ts'
 import type { Env } from '../../workers/gateway/env.ts'
+import {
+  isolateBuffer,
+  isolateMetrics,
+  knownRoutes,
+  shardedBuffer,
+} from '../../workers/gateway/isolate-metrics.ts'
 import { type Administration, type Services, workerClock } from '../../workers/gateway/services.ts'
 import { KEYS, keyBytes, TENANTS } from './workload.ts'
 
@@ -33,12 +40,16 @@ class StandInTier implements CacheTier {
   readonly maxTtlMs = 60 * 60_000
   readonly name: TierName
   readonly #held = new Map<string, string>()
+  readonly #waitMs: number
 
-  constructor(name: TierName) {
+  /** @param waitMs how long a look-up takes */
+  constructor(name: TierName, waitMs: number) {
     this.name = name
+    this.#waitMs = waitMs
   }
 
   async get(slot: CacheSlot): Promise<CacheEntry | undefined> {
+    if (this.#waitMs > 0) await new Promise((resolve) => setTimeout(resolve, this.#waitMs))
     const sealed = this.#held.get(slot.id)
     return sealed === undefined ? undefined : slot.open(sealed)
   }
@@ -53,7 +64,13 @@ class StandInTier implements CacheTier {
   }
 }
 
-type BenchEnv = Env & { readonly UPSTREAM: string }
+interface BenchEnv extends Env {
+  readonly UPSTREAM: string
+  /** How long a look-up in a stand-in takes; unset = no time. */
+  readonly STAND_IN_MS?: string
+  /** `no`: nothing is counted for /metrics, to see what that costs. */
+  readonly COUNTED?: string
+}
 
 const LIMITS = {
   answerMs: 60_000,
@@ -66,6 +83,7 @@ const LIMITS = {
 
 function standIns(env: BenchEnv): Services & Administration {
   const clock = workerClock
+  const standInMs = Number(env.STAND_IN_MS ?? 0)
   const digest = new KeyDigest('p'.repeat(32))
   const endpoint = {
     id: 'bench',
@@ -90,8 +108,15 @@ function standIns(env: BenchEnv): Services & Administration {
     list: async () => [],
     registry: { of: async () => empty },
   })
+  // Where there are no shards a stand-in takes what is counted, as fast as can be.
+  const { buffer, observer: forCache } = env.METRICS_SHARD
+    ? shardedBuffer(env, clock, undefined)
+    : isolateBuffer(clock, async () => ({ flushMs: 2_000 }))
+  const isCounted = env.COUNTED !== 'no'
+  const observer = isCounted ? forCache : undefined
   const chain = new CacheChain({
     clock,
+    observer,
     random: Math.random,
     totalDeadlineMs: TOTAL_DEADLINE_MS,
     hitBefore: async () => false,
@@ -100,14 +125,24 @@ function standIns(env: BenchEnv): Services & Administration {
         clock,
         maxEntries: Number(env.CACHE_MEMORY_ENTRIES),
         maxBytes: 96 * 1024 * 1024,
+        observer,
       }),
-      kv: new StandInTier('kv'),
-      redis: new StandInTier('redis'),
-      supabase: new StandInTier('supabase'),
+      kv: new StandInTier('kv', standInMs),
+      redis: new StandInTier('redis', standInMs),
+      supabase: new StandInTier('supabase', standInMs),
     }),
   })
   const counts = new RequestCounts()
   const modelStats = new ModelStats(clock)
+  const counting = isolateMetrics({
+    buffer,
+    clock,
+    routes: knownRoutes(catalogue, [provider]),
+    modes: DEFAULT_MODES,
+    reportedNames: { tools: new Set(), agents: new Set(), sources: new Set() },
+    loadTenants: async () => Array.from({ length: TENANTS }, (_, i) => [`tenant-${i}`, `tenant-${i}`]),
+  })
+  const metrics = isCounted ? counting : { ...counting, received: () => {}, settled: () => {} }
   const vault = new Vault(new Uint8Array(32).fill(1))
   const slots = new SlotMaker(vault)
   const folding = new HitFolding({ now: clock.now, rowsPerSecond: 50 })
@@ -124,10 +159,12 @@ function standIns(env: BenchEnv): Services & Administration {
     catalogue,
     counts,
     modelStats,
+    metrics,
     telemetry,
     record: (event, waitUntil) => {
       counts.add(event)
       modelStats.add(event)
+      metrics.settled(event, waitUntil)
       telemetry.record(event, waitUntil)
     },
     authenticator: new Authenticator({

@@ -57,14 +57,22 @@ function configuration(
     bindings: [
       '(name = "CACHE", kvNamespace = "kv")',
       '(name = "ACCOUNT", durableObjectNamespace = (className = "Account", serviceName = "state"))',
+      '(name = "METRICS_SHARD", durableObjectNamespace = (className = "MetricsShard", serviceName = "state"))',
+      '(name = "METRICS_HUB", durableObjectNamespace = (className = "MetricsHub", serviceName = "state"))',
       '(name = "TELEMETRY", queue = "queue")',
     ],
   }
   const objects = {
     mainFile: state,
-    bindings: ['(name = "TELEMETRY", queue = "queue")'],
+    bindings: [
+      '(name = "TELEMETRY", queue = "queue")',
+      '(name = "METRICS_SHARD", durableObjectNamespace = "MetricsShard")',
+      '(name = "METRICS_HUB", durableObjectNamespace = "MetricsHub")',
+    ],
     more: [
-      'durableObjectNamespaces = [(className = "Account", uniqueKey = "account", enableSql = true)]',
+      `durableObjectNamespaces = [${['Account', 'MetricsShard', 'MetricsHub']
+        .map((name) => `(className = "${name}", uniqueKey = "${name.toLowerCase()}", enableSql = true)`)
+        .join(', ')}]`,
       'durableObjectStorage = (localDisk = "disk")',
     ],
   }

@@ -2,7 +2,7 @@ import type { LoadResult } from './load.ts'
 import { LOOPBACK_DISTINCT, LOOPBACK_SECONDS, type Loopback, type LoopbackRow } from './loopback.ts'
 import type { SelectionCost } from './selection.ts'
 
-export type RunName = 'hello' | 'proxy' | 'hit' | 'miss' | 'proxyStream' | 'missStream'
+export type RunName = 'hello' | 'proxy' | 'hit' | 'uncounted' | 'miss' | 'proxyStream' | 'missStream'
 export type Runs = Record<RunName, LoadResult[]>
 
 export interface Measured {
@@ -37,6 +37,7 @@ export function summarise({ runs, startup, bundleGzipBytes, selection, loopback 
     miss_rps: rps('miss'),
     hit_ratio: ratio('hit', 'hello'),
     miss_ratio: ratio('miss', 'proxy'),
+    metrics_us: round(median(runs.hit.map((run, i) => costUs(run, runs.uncounted[i] as LoadResult)))),
     stream_first_byte_ms: p50('missStream'),
     proxy_stream_first_byte_ms: p50('proxyStream'),
     bundle_gzip_bytes: bundleGzipBytes,
@@ -78,6 +79,7 @@ ${beside('  the same over loopback', loopback?.miss)}
 first byte of a stream  ${cell(result.stream_first_byte_ms)} ms, bare pass-through ${result.proxy_stream_first_byte_ms} ms (one connection, median)
 bundle                  ${cell(result.bundle_gzip_bytes)} bytes gzip (wanted <= 250,000)
 start-up                ${cell(result.startup_ms)} ms to the first answer, bare hello ${result.hello_startup_ms} ms
+counting for /metrics   ${cell(Math.round(result.metrics_us))} µs of a hit (wanted <= 20)
 choice of a model       ${cell(Math.round(result.selection_us))} µs among ${selection.models.toLocaleString('en-US')} (wanted <= 100), ${Math.round(result.needs_us)} µs more to read what the request needs, on Node
 failed answers ${result.failures}, hits that were none ${result.hits_missed}, generator at most ${Math.round(result.generator_cpu * 100)} % of a core${result.generator_cpu > 0.8 ? ' (too much: ratios are flattened)' : ''}
 ${loopback ? loopbackNote(loopback, result) : ''}`
@@ -120,6 +122,9 @@ const missed = (run: LoadResult): number => run.requests - run.hits
 const speed = (run: LoadResult): number => run.requests / run.seconds
 
 const medianSpeed = (runs: readonly LoadResult[]): number => median(runs.map(speed))
+
+/** What a request takes more in the one run than in the other, microseconds of the one core. */
+const costUs = (run: LoadResult, other: LoadResult): number => 1e6 / speed(run) - 1e6 / speed(other)
 
 const sum = (runs: readonly LoadResult[], of: (run: LoadResult) => number): number =>
   runs.reduce((total, run) => total + of(run), 0)

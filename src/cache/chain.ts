@@ -1,6 +1,7 @@
 import { Breaker, type BreakerState } from '../core/breaker.ts'
 import { type Clock, DeadlineError, type WaitUntil, type Watch } from '../core/clock.ts'
 import type { CacheEntry } from './entry.ts'
+import type { CacheObserver } from './observer.ts'
 import { type CacheSlot, type CacheTier, CorruptEntryError, type TierName } from './tier.ts'
 
 export interface ChainLevel {
@@ -24,6 +25,7 @@ export interface ChainOptions {
   readonly totalDeadlineMs: number
   /** Whether the slot was hit below before; remembers that it is hit now. */
   readonly hitBefore: (slot: CacheSlot) => Promise<boolean>
+  readonly observer?: CacheObserver | undefined
 }
 
 /** What became of one level's look-up. `skipped`: its breaker is open or no time was left. */
@@ -74,6 +76,7 @@ export class CacheChain {
       const usable = entry && entry.expiresAtMs > clock.now() && (!accept || accept(entry))
       asked.push({ tier: level.tier.name, result: result === 'hit' && !usable ? 'miss' : result })
       if (!usable) continue
+      this.#options.observer?.hitAge(level.tier.name, clock.now() - entry.storedAtMs)
       if (index > 0) io.waitUntil(this.#promote(slot, entry, index))
       return { entry, from: level.tier.name, asked }
     }
@@ -82,12 +85,12 @@ export class CacheChain {
 
   /** Stores a new entry in every level that is always written. Never rejects: what fails is counted. */
   async write(slot: CacheSlot, entry: CacheEntry): Promise<void> {
-    await Promise.all(this.#alwaysWritten.map((level) => this.#write(level, slot, entry)))
+    await Promise.all(this.#alwaysWritten.map((level) => this.#write(level, slot, entry, 'write')))
   }
 
   /** Removes the slot from every level. */
   async remove(slot: CacheSlot): Promise<void> {
-    await Promise.allSettled(this.#options.levels.map(({ tier }) => tier.delete(slot)))
+    await Promise.all(this.#options.levels.map(({ tier }) => this.#delete(tier, slot, 'request')))
   }
 
   /** The moment an entry made now expires: the longest life of any level, less the jitter. */
@@ -108,7 +111,8 @@ export class CacheChain {
 
   async #ask(level: ChainLevel, slot: CacheSlot, endsAtMs: number, io: ChainIo): Promise<Asked> {
     const { tier, deadlineMs } = level
-    if (deadlineMs === undefined) return this.#counted(tier.name, await tier.get(slot))
+    // What cannot wait takes no time that a clock would show.
+    if (deadlineMs === undefined) return this.#counted(tier.name, await tier.get(slot), 0)
     const { clock } = this.#options
     const breaker = this.#breakers.get(tier.name) as Breaker
     const nowMs = clock.now()
@@ -117,15 +121,29 @@ export class CacheChain {
     try {
       const entry = await io.watch.within(Math.min(deadlineMs, remainingMs), tier.get(slot))
       breaker.success()
-      return this.#counted(tier.name, entry)
+      return this.#counted(tier.name, entry, clock.now() - nowMs)
     } catch (error) {
+      const ms = clock.now() - nowMs
       if (error instanceof CorruptEntryError) {
         breaker.success()
-        io.waitUntil(tier.delete(slot).catch(() => {}))
-        return this.#failed(tier.name, 'corrupt')
+        io.waitUntil(this.#delete(tier, slot, 'corrupt'))
+        return this.#failed(tier.name, 'corrupt', ms)
       }
-      breaker.failure(clock.now())
-      return this.#failed(tier.name, error instanceof DeadlineError ? 'timeout' : 'error')
+      breaker.failure(nowMs + ms)
+      return this.#failed(tier.name, error instanceof DeadlineError ? 'timeout' : 'error', ms)
+    }
+  }
+
+  /** Never rejects: what cannot be deleted ends with its time. */
+  async #delete(tier: CacheTier, slot: CacheSlot, reason: 'request' | 'corrupt'): Promise<void> {
+    const { clock, observer } = this.#options
+    const startedMs = clock.now()
+    try {
+      await tier.delete(slot)
+      observer?.operation(tier.name, 'delete', 'ok', clock.now() - startedMs)
+      observer?.invalidated(tier.name, reason)
+    } catch {
+      observer?.operation(tier.name, 'delete', 'error', clock.now() - startedMs)
     }
   }
 
@@ -135,12 +153,18 @@ export class CacheChain {
     // A tier that cannot tell is one that has not been asked twice.
     const admitted = dear && (await this.#options.hitBefore(slot).catch(() => false))
     const levels = above.filter(({ admission }) => admission === 'always' || admitted)
-    await Promise.all(levels.map((level) => this.#write(level, slot, entry)))
+    await Promise.all(levels.map((level) => this.#write(level, slot, entry, 'promote')))
   }
 
-  async #write({ tier, deadlineMs }: ChainLevel, slot: CacheSlot, entry: CacheEntry): Promise<void> {
-    const { clock } = this.#options
-    const ttlMs = Math.min(entry.expiresAtMs - clock.now(), this.#jittered(tier.maxTtlMs))
+  async #write(
+    { tier, deadlineMs }: ChainLevel,
+    slot: CacheSlot,
+    entry: CacheEntry,
+    op: 'write' | 'promote',
+  ): Promise<void> {
+    const { clock, observer } = this.#options
+    const startedMs = clock.now()
+    const ttlMs = Math.min(entry.expiresAtMs - startedMs, this.#jittered(tier.maxTtlMs))
     if (ttlMs <= 0) return
     const counts = this.#counts.get(tier.name) as TierCounts
     if (deadlineMs !== undefined && this.#breakers.get(tier.name)?.state === 'open') {
@@ -151,9 +175,11 @@ export class CacheChain {
       // No deadline: nobody waits for it, and each store's own time-out ends it.
       await tier.set(slot, entry, ttlMs)
       counts.writes += 1
+      observer?.operation(tier.name, op, 'ok', clock.now() - startedMs)
     } catch {
       // Nothing is lost but a later hit, so a write is neither repeated nor held against the level.
       counts.writesFailed += 1
+      observer?.operation(tier.name, op, 'error', clock.now() - startedMs)
     }
   }
 
@@ -161,14 +187,18 @@ export class CacheChain {
     return ttlMs * (1 - JITTER * this.#options.random())
   }
 
-  #counted(name: TierName, entry: CacheEntry | undefined): Asked {
+  #counted(name: TierName, entry: CacheEntry | undefined, ms: number): Asked {
     const result = entry ? 'hit' : 'miss'
     ;(this.#counts.get(name) as TierCounts)[result] += 1
+    this.#options.observer?.operation(name, result, 'ok', ms)
     return { result, entry }
   }
 
-  #failed(name: TierName, result: Exclude<LookupResult, 'hit' | 'miss'>): Asked {
+  /** @param ms undefined: it was not asked */
+  #failed(name: TierName, result: Exclude<LookupResult, 'hit' | 'miss'>, ms?: number): Asked {
     ;(this.#counts.get(name) as TierCounts)[result] += 1
+    if (ms !== undefined)
+      this.#options.observer?.operation(name, 'miss', result === 'timeout' ? 'timeout' : 'error', ms)
     return { result, entry: undefined }
   }
 }

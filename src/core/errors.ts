@@ -36,6 +36,7 @@ export const ERRORS = {
   revoked_api_key: caller(401, 'authentication_error'),
   too_many_guesses: caller(429, 'rate_limit_error'),
   too_many_ratings: caller(429, 'rate_limit_error'),
+  too_many_events: caller(429, 'rate_limit_error'),
   plan_required: caller(402, 'insufficient_quota'),
   model_not_found: caller(404, 'not_found_error'),
   not_found: caller(404, 'not_found_error'),

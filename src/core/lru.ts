@@ -22,10 +22,13 @@ export class Lru<V> {
   readonly #items = new Map<string, Item<V>>()
   readonly #owners = new Map<string, { entries: number; bytes: number }>()
   readonly #limits: LruLimits
+  readonly #dropped: ((value: V) => void) | undefined
   #bytes = 0
 
-  constructor(limits: LruLimits) {
+  /** @param dropped is told what had to go to make room */
+  constructor(limits: LruLimits, dropped?: (value: V) => void) {
     this.#limits = limits
+    this.#dropped = dropped
   }
 
   get size(): number {
@@ -84,6 +87,7 @@ export class Lru<V> {
         continue
       }
       this.delete(key)
+      this.#dropped?.(item.value)
       if (!full()) return
     }
   }

@@ -12,11 +12,11 @@ export class TokenBucket {
     this.#updatedMs = nowMs
   }
 
-  /** Takes one token. @returns whether there was one */
-  take(nowMs: number): boolean {
+  /** Takes so many tokens, all or none. @returns whether they were there */
+  take(nowMs: number, tokens = 1): boolean {
     this.#refill(nowMs)
-    if (this.#tokens < 1) return false
-    this.#tokens -= 1
+    if (this.#tokens < tokens) return false
+    this.#tokens -= tokens
     return true
   }
 
@@ -26,10 +26,10 @@ export class TokenBucket {
     return this.#tokens >= 1
   }
 
-  /** Whole seconds until a token is there, at least 1. */
-  secondsUntilNext(nowMs: number): number {
+  /** Whole seconds until so many tokens are there, at least 1. */
+  secondsUntilNext(nowMs: number, tokens = 1): number {
     this.#refill(nowMs)
-    return Math.max(1, Math.ceil((1 - this.#tokens) / this.#perSecond))
+    return Math.max(1, Math.ceil((tokens - this.#tokens) / this.#perSecond))
   }
 
   #refill(nowMs: number): void {

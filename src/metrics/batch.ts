@@ -1,3 +1,4 @@
+import type { Exemplars } from './exposition.ts'
 import type { DayTotals, MinuteSlot } from './rings.ts'
 import type { SketchData } from './sketch.ts'
 import type { MetricsSnapshot } from './snapshot.ts'
@@ -14,6 +15,8 @@ export interface Batch {
   /** Counters and histograms: what was added. Gauges: as they stand now, true until their lease ends. */
   readonly added: MetricsSnapshot
   readonly sketches: Readonly<Record<string, SketchData>>
+  /** Of each histogram that has one the request with the largest value. */
+  readonly exemplars?: Exemplars
 }
 
 /** Given once the batch lies in durable storage. */
@@ -55,6 +58,7 @@ export interface ShardReport {
   readonly minutes: readonly MinuteSlot[]
   /** How many send to it now. */
   readonly isolates: number
+  readonly exemplars: Exemplars
 }
 
 /** The last seconds, of one shard or of all of them. */

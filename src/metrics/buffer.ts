@@ -1,6 +1,7 @@
 import { type Clock, type WaitUntil, withDeadline } from '../core/clock.ts'
 import { type Batch, type BatchAnswer, flushIntervalMs } from './batch.ts'
 import { Tally } from './batch-tally.ts'
+import type { Exemplar } from './exposition.ts'
 
 export interface BufferOptions {
   readonly clock: Clock
@@ -15,6 +16,7 @@ export interface BufferOptions {
 /** Series of one batch: with the longest names and full histograms about 1 MB. */
 const MAX_SERIES = 2_000
 const MAX_GAUGES = 200
+const MAX_EXEMPLARS = 50
 /** So many requests of one gathering wait for its end, each by itself, should one or the other be ended before. */
 const SLEEPERS = 4
 const SEND_MS = 4_000
@@ -39,6 +41,7 @@ export class MetricsBuffer {
   readonly #options: BufferOptions
   readonly #gauges = new Map<string, number>()
   #open = new Tally(MAX_SERIES)
+  #exemplars = new Map<string, Exemplar>()
   #startedAtMs: number | undefined
   #dueMs = 0
   /** Of the open gathering; the next one has its own. */
@@ -67,6 +70,13 @@ export class MetricsBuffer {
 
   sketch(series: string, value: number): void {
     this.#open.sketch(series, value)
+  }
+
+  /** The request behind an observation; of a gathering the largest is told. @param traceIdOf asked only where it is */
+  exemplar(series: string, value: number, traceIdOf: () => string): void {
+    const known = this.#exemplars.get(series)
+    if (known ? value <= known.value : this.#exemplars.size >= MAX_EXEMPLARS) return
+    this.#exemplars.set(series, { traceId: traceIdOf(), value, atMs: this.#options.clock.now() })
   }
 
   /** As it stands from now on; told with every batch. */
@@ -136,8 +146,10 @@ export class MetricsBuffer {
       startedAtMs: this.#startedAtMs,
       added: { counters, histograms, gauges: Object.fromEntries(this.#gauges) },
       sketches,
+      exemplars: Object.fromEntries([...this.#exemplars].map(([series, exemplar]) => [series, [exemplar]])),
     }
     this.#open = new Tally(MAX_SERIES)
+    this.#exemplars = new Map()
     this.#startedAtMs = undefined
     this.#sleepers = new Set()
     return this.#unacknowledged

@@ -25,6 +25,11 @@ export const SHARDS = 16
  */
 export const shardName = (region: Region, isolate: string): string => `${region}-${hash(isolate) % SHARDS}`
 
+/** Every shard that there can be; its place here is its number. */
+export const SHARD_NAMES: readonly string[] = REGIONS.flatMap((region) =>
+  Array.from({ length: SHARDS }, (_, n) => `${region}-${n}`),
+)
+
 /** The one hub of all shards. */
 export const HUB_NAME = 'hub'
 

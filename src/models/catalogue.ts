@@ -76,6 +76,7 @@ export class Catalogue {
   readonly #sources: readonly Source[]
   // Made once for all tenants.
   #operators: Provided | undefined
+  readonly #publicIds = new Set<string>()
 
   constructor(options: CatalogueOptions) {
     this.#options = options
@@ -94,11 +95,19 @@ export class Catalogue {
       this.#provided(sources, last?.own, waitUntil),
     ])
     this.#operators = operators
+    for (const { isActive, isPublic, modelId } of snapshot.models)
+      if (isActive && isPublic) this.#publicIds.add(`custom:${modelId}`)
     const isSame = last && last.operators.models === operators.models && last.own.models === own.models
     const models = isSame ? last.models : join(snapshot, this.#sources, operators, sources, own)
     const bytes = (own.models.length + snapshot.models.length + 1) * MODEL_BYTES
     this.#made.set(tenantId, { snapshot, sources, operators, own, models }, bytes, '')
     return models
+  }
+
+  /** Whether every tenant sees a model of this id, as far as is known here: one that the operator offers, or made public. */
+  isShared(routeId: string): boolean {
+    if (this.#publicIds.has(routeId)) return true
+    return this.#operators?.byName.get(routeId)?.some(({ route }) => route.id === routeId) === true
   }
 
   async #provided(

@@ -27,7 +27,7 @@ describe('a secret that is missing or weak', () => {
     ['SUPABASE_SECRET_KEY', ''],
     ['MAX_BODY_BYTES', '-1'],
   ])('%s = %j: closed, and named', async (name, value) => {
-    const handle = createFetch(createServices)
+    const handle = createFetch((env) => createServices(env))
     const response = await handle(new Request('http://g/v1/models', AS_SOMEONE), env({ [name]: value }), ctx)
     expect(response.status).toBe(500)
     const { error } = (await response.json()) as { error: { code: string; message: string } }
@@ -38,7 +38,7 @@ describe('a secret that is missing or weak', () => {
   })
 
   it.each([undefined, '', 'short'])('OPERATOR_TOKEN = %j: the administration is closed', async (token) => {
-    const handle = createFetch(createServices)
+    const handle = createFetch((env) => createServices(env))
     for (const presented of ['', `Bearer ${token}`, 'Bearer ', 'Bearer undefined']) {
       const request = new Request('http://g/api/admin/keys', { headers: { authorization: presented } })
       expect((await handle(request, env({ OPERATOR_TOKEN: token }), ctx)).status).toBe(401)

@@ -10,6 +10,7 @@ import { KeyedHashes } from '../../src/feedback/keyed-hashes.ts'
 import { Telemetry } from '../../src/feedback/telemetry.ts'
 import { ModelStats } from '../../src/metrics/model-stats.ts'
 import { RequestCounts } from '../../src/metrics/request-counts.ts'
+import { DEFAULT_MODES } from '../../src/metrics/request-modes.ts'
 import { Catalogue } from '../../src/models/catalogue.ts'
 import { HealthBook } from '../../src/models/health.ts'
 import type { Endpoint, Provider } from '../../src/models/provider.ts'
@@ -23,6 +24,7 @@ import { RetryBudget } from '../../src/routing/retry-budget.ts'
 import type { RequestEvent } from '../../src/routing/settlement.ts'
 import { Authenticator } from '../../src/tenants/authenticator.ts'
 import { KeyDigest } from '../../src/tenants/virtual-key.ts'
+import { isolateBuffer, isolateMetrics, knownRoutes } from '../../workers/gateway/isolate-metrics.ts'
 import { type Administration, type Services, workerClock } from '../../workers/gateway/services.ts'
 import { memoryClaims } from './idempotency.ts'
 import { hitFolding } from './telemetry.ts'
@@ -134,6 +136,15 @@ export function routingServices(options: RoutingOptions): RoutingServices {
     registry: { of: async () => snapshot },
   })
   const counts = new RequestCounts()
+  const { buffer } = isolateBuffer(clock, async () => ({ flushMs: 2_000 }))
+  const metrics = isolateMetrics({
+    buffer,
+    clock,
+    routes: knownRoutes(catalogue, providers),
+    modes: DEFAULT_MODES,
+    reportedNames: { tools: new Set(), agents: new Set(), sources: new Set() },
+    loadTenants: async () => [],
+  })
   const vault = new Vault(new Uint8Array(32).fill(1))
   const slots = new SlotMaker(vault)
   const folding = hitFolding(clock.now)
@@ -142,6 +153,7 @@ export function routingServices(options: RoutingOptions): RoutingServices {
     catalogue,
     counts,
     modelStats: new ModelStats(clock),
+    metrics,
     idempotency: new IdempotencyKeys({ clock, vault, slots, store: memoryClaims(clock).store }),
     telemetry: new Telemetry({
       clock,

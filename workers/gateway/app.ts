@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
 import { ERRORS, GatewayError, toGatewayError } from '../../src/core/errors.ts'
-import { type AppEnv, RequestScope } from './context.ts'
+import { type AppEnv, RequestScope, type ServicesOf } from './context.ts'
 import { withCors } from './cors.ts'
 import type { Env } from './env.ts'
 import { admin } from './routes/admin.ts'
@@ -12,12 +12,14 @@ import { feedback } from './routes/feedback.ts'
 import { health } from './routes/health.ts'
 import { home } from './routes/home.ts'
 import { keyRotation } from './routes/key-rotation.ts'
+import { metrics } from './routes/metrics.ts'
 import { modelAliases } from './routes/model-aliases.ts'
 import { modelOverview } from './routes/model-overview.ts'
 import { models } from './routes/models.ts'
+import { monitoring } from './routes/monitoring.ts'
 import { privacy } from './routes/privacy.ts'
 import { providerKeys } from './routes/provider-keys.ts'
-import type { Administration, Services } from './services.ts'
+import { telemetry } from './routes/telemetry.ts'
 
 const app = new Hono<AppEnv>()
   .route('/v1/chat/completions', chat)
@@ -29,11 +31,14 @@ const app = new Hono<AppEnv>()
   .route('/api/admin/tenants', privacy)
   .route('/api/admin/alerts', alerts)
   .route('/api/admin', admin)
+  .route('/api/models/custom/monitoring', monitoring)
   .route('/api/models/custom', customModels)
   .route('/api/models/aliases', modelAliases)
   .route('/api/models/provider-keys', providerKeys)
   .route('/api/models', modelOverview)
   .route('/api/feedback', feedback)
+  .route('/api/telemetry', telemetry)
+  .route('/metrics', metrics)
   .route('/', home)
 
 /** Every method and path that is answered. */
@@ -43,7 +48,7 @@ app.notFound(() => {
   throw new GatewayError(
     'not_found',
     'There is nothing at this address.',
-    'Routes: POST /v1/chat/completions, GET /v1/models, GET /v1/models/{id}, GET /api/models, GET /api/models/{id}, /api/models/custom, /api/models/aliases, /api/models/provider-keys, /api/feedback, GET /healthz, GET /readyz, GET /.',
+    'Routes: POST /v1/chat/completions, GET /v1/models, GET /v1/models/{id}, GET /api/models, GET /api/models/{id}, /api/models/custom, /api/models/aliases, /api/models/provider-keys, /api/feedback, POST /api/telemetry, GET /metrics, GET /healthz, GET /readyz, GET /.',
   )
 })
 
@@ -67,7 +72,7 @@ app.onError((thrown, c) => {
  * The whole HTTP surface.
  * @param servicesOf the isolate's services; may throw `misconfigured`
  */
-export function createFetch(servicesOf: (env: Env) => Services & Administration) {
+export function createFetch(servicesOf: ServicesOf) {
   return (request: Request, env: Env, ctx: ExecutionContext): Response | Promise<Response> => {
     const scope = new RequestScope(env, request, servicesOf)
     if (!request.headers.has('origin')) return app.fetch(request, scope, ctx)

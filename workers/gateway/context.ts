@@ -2,6 +2,9 @@ import { givenRequestId, uuidv7 } from '../../src/core/ids.ts'
 import type { Env } from './env.ts'
 import type { Administration, Services } from './services.ts'
 
+/** The isolate's services. @param request the one that asks for them: the first one says where the isolate lies */
+export type ServicesOf = (env: Env, request: Request) => Services & Administration
+
 /**
  * What every handler finds as `c.env`: the environment, the isolate's services, and the id of this request.
  * Made once a request and filled on demand, because middleware for it would cost each hit a tenth of its time.
@@ -10,19 +13,21 @@ export class RequestScope {
   readonly env: Env
   /** Set where an error is to name the prediction that it ended. */
   predictionId: string | undefined
-  readonly #servicesOf: (env: Env) => Services & Administration
+  readonly #servicesOf: ServicesOf
+  readonly #request: Request
   readonly #givenId: string | undefined
   #ownId: string | undefined
 
-  constructor(env: Env, request: Request, servicesOf: (env: Env) => Services & Administration) {
+  constructor(env: Env, request: Request, servicesOf: ServicesOf) {
     this.env = env
     this.#servicesOf = servicesOf
+    this.#request = request
     this.#givenId = givenRequestId(request.headers.get('x-request-id'))
   }
 
   /** @throws GatewayError `misconfigured` */
   get services(): Services & Administration {
-    return this.#servicesOf(this.env)
+    return this.#servicesOf(this.env, this.#request)
   }
 
   /** What this request is called in logs and answers: by the caller, or else by us. */

@@ -25,6 +25,8 @@ export interface Env {
   readonly KEY_PEPPER?: string
   /** At least 32 characters: opens the administration. Unset = closed. */
   readonly OPERATOR_TOKEN?: string
+  /** At least 32 characters: opens /metrics. Unset = closed. */
+  readonly METRICS_TOKEN?: string
   /** 32 random bytes each, base64url: provider keys are sealed under the highest. KEK_2 and on rotate it. */
   readonly KEK_1?: string
   readonly [kek: `KEK_${number}`]: string | undefined
@@ -59,6 +61,8 @@ export interface Env {
   readonly CORS_ORIGINS?: string
   readonly MAX_BODY_BYTES?: string
   readonly CACHE_MEMORY_ENTRIES?: string
+  /** How many entries KV, Redis and Supabase are each planned for: what an alert compares with, no bound. */
+  readonly CACHE_PLANNED_ENTRIES?: string
   readonly UPSTREAM_TIMEOUT_MS?: string
   readonly UPSTREAM_IDLE_MS?: string
   readonly UPSTREAM_CONNECT_MS?: string
@@ -67,6 +71,15 @@ export interface Env {
   readonly HEDGE_AFTER_MS?: string
   /** Hits of one tenant that get a row of their own in an isolate, a second; beyond it they are added up. Default 50. */
   readonly HIT_ROWS_PER_SECOND?: string
+  /** Which kind of requests counts as which mode, `named=1,custom=2,choice=3,task=4`. */
+  readonly REQUEST_MODES?: string
+  /** Tools, agents and sources of knowledge that have a label of their own in metrics, comma-separated. */
+  readonly METRICS_TOOLS?: string
+  readonly METRICS_AGENTS?: string
+  readonly METRICS_SOURCES?: string
+  /** What runs, for `build_info`. */
+  readonly BUILD_VERSION?: string
+  readonly BUILD_COMMIT?: string
 }
 
 export const MIN_SECRET_LENGTH = 32
@@ -88,6 +101,7 @@ export function requireSecret(env: Env, name: SecretName, minLength = 1): string
 type NumberName =
   | 'MAX_BODY_BYTES'
   | 'CACHE_MEMORY_ENTRIES'
+  | 'CACHE_PLANNED_ENTRIES'
   | 'UPSTREAM_TIMEOUT_MS'
   | 'UPSTREAM_IDLE_MS'
   | 'UPSTREAM_CONNECT_MS'

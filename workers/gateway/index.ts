@@ -5,8 +5,9 @@ import { type Administration, createServices, type Services } from './services.t
 // One isolate, one set of services: values and bindings only, nothing that belongs to a request.
 let services: (Services & Administration) | undefined
 
-const servicesOf = (env: Env): Services & Administration => {
-  services ??= createServices(env)
+const servicesOf = (env: Env, request: Request): Services & Administration => {
+  // Where the platform says nothing of the place, as on a laptop, there is no `cf`.
+  services ??= createServices(env, request.cf?.continent as string | undefined)
   return services
 }
 

@@ -1,4 +1,3 @@
-import { Redis } from '@upstash/redis/cloudflare'
 import { CacheChain } from '../../src/cache/chain.ts'
 import { cacheLevels, TOTAL_DEADLINE_MS } from '../../src/cache/levels.ts'
 import { SlotMaker } from '../../src/cache/slot.ts'
@@ -26,6 +25,7 @@ import { SupabaseFeedback } from '../../src/feedback/supabase-feedback.ts'
 import { SupabaseRecords } from '../../src/feedback/supabase-records.ts'
 import { Telemetry } from '../../src/feedback/telemetry.ts'
 import { FeedbackTokens } from '../../src/feedback/token.ts'
+import { CustomUsageReader } from '../../src/metrics/custom-usage.ts'
 import { ModelStats } from '../../src/metrics/model-stats.ts'
 import { RequestCounts } from '../../src/metrics/request-counts.ts'
 import { Catalogue } from '../../src/models/catalogue.ts'
@@ -49,14 +49,23 @@ import { Authenticator } from '../../src/tenants/authenticator.ts'
 import { KvKeyRecords } from '../../src/tenants/kv-records.ts'
 import { SupabaseDirectory } from '../../src/tenants/supabase-directory.ts'
 import { KeyDigest } from '../../src/tenants/virtual-key.ts'
-import { supabaseConnector } from '../supabase.ts'
 import { accountOutbox } from './account-outbox.ts'
 import { addressPolicyOf } from './addresses.ts'
 import { claimStore } from './claims.ts'
+import { readerConnector, redisConnector, serviceConnector } from './connectors.ts'
 import { type Env, MIN_SECRET_LENGTH, positiveInteger, requireSecret } from './env.ts'
+import {
+  type IsolateMetrics,
+  isolateMetrics,
+  knownRoutes,
+  reportedNames,
+  requestModes,
+  shardedBuffer,
+} from './isolate-metrics.ts'
 import { createKeyBox } from './key-box.ts'
 import { configuredProviders } from './providers.ts'
 import { Readiness } from './readiness.ts'
+import { largestTenants } from './tenant-names.ts'
 import { withWorkersAi } from './workers-ai.ts'
 
 /** What the routes work with: made once an isolate, of plain values and bindings only. */
@@ -68,6 +77,7 @@ export interface Services {
   readonly catalogue: Catalogue
   readonly counts: RequestCounts
   readonly modelStats: ModelStats
+  readonly metrics: IsolateMetrics
   /** Takes every request's event. Never throws, and does its work behind the answer. */
   readonly record: (event: RequestEvent, waitUntil: WaitUntil) => void
   readonly telemetry: Telemetry
@@ -88,6 +98,7 @@ export interface Administration {
     readonly tokens: FeedbackTokens
     readonly reader: FeedbackReader
   }
+  readonly customUsage: CustomUsageReader
   readonly deadLetters: DeadLetters
   readonly privacy: Privacy
   /** Tells the tenant's account object, after which the key never spends again. */
@@ -103,7 +114,6 @@ export const workerClock: Clock = {
 }
 
 const MEMORY_BYTES = 24 * 1024 * 1024
-const STORE_TIMEOUT_MS = 2_000
 /** For whole batches and pages, which nobody's request waits for. */
 const BATCH_TIMEOUT_MS = 20_000
 const KIB = 1024
@@ -112,24 +122,23 @@ const NO_PRICES: Prices = { priceOf: () => undefined }
 
 /**
  * Builds the services from the environment.
+ * @param continent where the isolate's first request came from
  * @throws GatewayError `misconfigured`, naming the secret that is missing
  */
-export function createServices(env: Env): Services & Administration {
+export function createServices(env: Env, continent?: string): Services & Administration {
   const clock = workerClock
   const vault = new Vault(rootSecret(env))
-  const url = requireSecret(env, 'SUPABASE_URL')
-  const secretKey = requireSecret(env, 'SUPABASE_SECRET_KEY')
-  const supabaseBy = (key: string, keyName: string, timeoutMs = STORE_TIMEOUT_MS) =>
-    supabaseConnector({ url, key, keyName, timeoutMs })
-  const supabase = supabaseBy(secretKey, 'SUPABASE_SECRET_KEY')
-  const reader = supabaseBy(env.SUPABASE_READER_KEY || secretKey, 'SUPABASE_READER_KEY')
+  const supabase = serviceConnector(env)
+  const reader = readerConnector(env)
   const redisTier = new RedisTier(redisConnector(env))
   const digest = new KeyDigest(requireSecret(env, 'KEY_PEPPER', MIN_SECRET_LENGTH))
   const directory = new SupabaseDirectory(supabase, digest, clock.now)
   const keyRecords = new KvKeyRecords(env.CACHE, vault)
   const authenticator = new Authenticator({ clock, digest, directory, store: keyRecords })
+  const { buffer, observer } = shardedBuffer(env, clock, continent)
   const chain = new CacheChain({
     clock,
+    observer,
     random: Math.random,
     totalDeadlineMs: TOTAL_DEADLINE_MS,
     hitBefore: (slot) => redisTier.hitBefore(slot),
@@ -138,6 +147,7 @@ export function createServices(env: Env): Services & Administration {
         clock,
         maxEntries: positiveInteger(env, 'CACHE_MEMORY_ENTRIES', 1_000),
         maxBytes: MEMORY_BYTES,
+        observer,
       }),
       kv: new KvTier(env.CACHE),
       redis: redisTier,
@@ -152,16 +162,25 @@ export function createServices(env: Env): Services & Administration {
   const opened = new OpenedKeys(keys, clock)
   const openKey = ({ place, sealed }: SealedCredential) => opened.open(place, sealed)
   const registry = new RegistryCache({ clock, store: modelStore, report: reportRegistryTrouble })
+  const providers = configuredProviders(env)
   const catalogue = new Catalogue({
     clock,
-    providers: configuredProviders(env),
+    providers,
     registry,
     list: (provider) => listModels({ fetch: fetchUpstream, guarded, openKey }, provider),
   })
-  const pseudonym = env.GATEWAY_ID || `beast-${crc32(url)}`
+  const pseudonym = env.GATEWAY_ID || `beast-${crc32(requireSecret(env, 'SUPABASE_URL'))}`
   const account = (tenantId: string) => env.ACCOUNT.get(env.ACCOUNT.idFromName(tenantId))
   const counts = new RequestCounts()
   const modelStats = new ModelStats(clock)
+  const metrics = isolateMetrics({
+    buffer,
+    clock,
+    routes: knownRoutes(catalogue, providers),
+    modes: requestModes(env),
+    reportedNames: reportedNames(env),
+    loadTenants: () => largestTenants(env.CACHE, supabase, clock.now()),
+  })
   const slots = new SlotMaker(vault)
   const userHashes = new KeyedHashes(vault, 'user-hash')
   const folding = new HitFolding({
@@ -190,9 +209,10 @@ export function createServices(env: Env): Services & Administration {
       adapterFor,
       newId: () => uuidv7(clock.now()),
     },
+    customUsage: new CustomUsageReader(supabase),
     deadLetters: new DeadLetters(supabase, send),
     privacy: new Privacy({
-      store: new SupabasePrivacy(supabaseBy(secretKey, 'SUPABASE_SECRET_KEY', BATCH_TIMEOUT_MS)),
+      store: new SupabasePrivacy(serviceConnector(env, BATCH_TIMEOUT_MS)),
       hashes: userHashes,
       now: clock.now,
       eraseAccount: async (tenantId) => account(tenantId).erase(),
@@ -202,10 +222,12 @@ export function createServices(env: Env): Services & Administration {
     sealedKeys: new SupabaseSealedKeys(supabase),
     counts,
     modelStats,
+    metrics,
     telemetry,
     record: (event, waitUntil) => {
       counts.add(event)
       modelStats.add(event)
+      metrics.settled(event, waitUntil)
       telemetry.record(event, waitUntil)
     },
     authenticator,
@@ -271,22 +293,5 @@ function rootSecret(env: Env): Uint8Array<ArrayBuffer> {
       'The gateway is not configured: ROOT_KEY is not base64url.',
       'Set ROOT_KEY to 32 random bytes as base64url.',
     )
-  }
-}
-
-function redisConnector(env: Env): () => Redis {
-  const { UPSTASH_REDIS_REST_URL: url, UPSTASH_REDIS_REST_TOKEN: token } = env
-  return () => {
-    // Without Redis the gateway runs on its other tiers, and says so at /readyz.
-    if (!url || !token) throw new Error('Redis is not configured')
-    return new Redis({
-      url,
-      token,
-      automaticDeserialization: false,
-      enableTelemetry: false,
-      retry: { retries: 0 },
-      // As a function: an instance would turn a time-out into an answer of null, a false miss.
-      signal: () => AbortSignal.timeout(STORE_TIMEOUT_MS),
-    })
   }
 }

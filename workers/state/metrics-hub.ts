@@ -4,8 +4,10 @@ import type { AlertSettings } from '../../src/metrics/alert-delivery/lines.ts'
 import { digester } from '../../src/metrics/alert-digest.ts'
 import type { Channel } from '../../src/metrics/alert-rules.ts'
 import type { Live, ShardReport } from '../../src/metrics/batch.ts'
+import { mergeExemplars } from '../../src/metrics/batch-exemplars.ts'
 import { mergeGauges, stillLeased } from '../../src/metrics/batch-gauges.ts'
 import { Tally } from '../../src/metrics/batch-tally.ts'
+import type { Exemplars } from '../../src/metrics/exposition.ts'
 import { type DayTotals, MAX_SERIES, MINUTE_MS, MINUTES, Rings } from '../../src/metrics/rings.ts'
 import type { MetricsSnapshot } from '../../src/metrics/snapshot.ts'
 import { mergeWindows, type Window } from '../../src/metrics/window.ts'
@@ -23,12 +25,14 @@ export interface HubSnapshot {
   readonly totals: MetricsSnapshot
   readonly day: DayTotals | undefined
   readonly isolates: number
+  readonly exemplars: Exemplars
   /** Shards that did not answer: of them the last known totals are in it. */
   readonly away: number
 }
 
 /** What is remembered of a shard: its last report, the minutes aside. */
-interface Known extends Omit<ShardReport, 'minutes'> {
+interface Known extends Omit<ShardReport, 'minutes' | 'exemplars'> {
+  readonly exemplars?: Exemplars
   /** By this object's own clock. */
   readonly askedMs: number
 }
@@ -87,6 +91,11 @@ export class MetricsHub extends DurableObject<Env> {
     if ((await this.ctx.storage.getAlarm()) === null) await this.ctx.storage.setAlarm(nextMinuteMs())
   }
 
+  /** Those that have counted something, ever. */
+  shardIds(): readonly string[] {
+    return [...this.#shards.keys()]
+  }
+
   /** As of now. What it tells is durable first, so that no later answer tells less. */
   async snapshot(): Promise<HubSnapshot> {
     const away = await this.#ask()
@@ -103,6 +112,7 @@ export class MetricsHub extends DurableObject<Env> {
       },
       day: dayOf(known),
       isolates: known.reduce((total, { isolates }) => total + isolates, 0),
+      exemplars: mergeExemplars(known.map(({ exemplars }) => exemplars ?? {})),
       away,
     }
   }

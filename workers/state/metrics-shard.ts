@@ -6,8 +6,10 @@ import {
   type Live,
   type ShardReport,
 } from '../../src/metrics/batch.ts'
+import { mergeExemplars } from '../../src/metrics/batch-exemplars.ts'
 import { LONGEST_LEASE_MS, mergeGauges, stillLeased } from '../../src/metrics/batch-gauges.ts'
 import { droppedSeries } from '../../src/metrics/batch-tally.ts'
+import type { Exemplars } from '../../src/metrics/exposition.ts'
 import { MINUTE_MS, type MinuteSlot, Rings, type RingsState } from '../../src/metrics/rings.ts'
 import { HUB_NAME } from '../../src/metrics/shard-name.ts'
 import type { MetricsHub } from './metrics-hub.ts'
@@ -69,6 +71,8 @@ export class MetricsShard extends DurableObject<Env> {
   #toldHubMs = Number.NEGATIVE_INFINITY
   #active = { second: 0, count: 0 }
   #lagSeconds = 0
+  /** Of the batches that were not folded yet when it started, and since. */
+  #exemplars: Exemplars = {}
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env)
@@ -119,6 +123,7 @@ export class MetricsShard extends DurableObject<Env> {
       throughMinute: minute - 1,
       minutes: this.#rings.minutes(afterMinute + 1, minute),
       isolates: this.#activeIsolates(nowMs),
+      exemplars: this.#exemplars,
     }
   }
 
@@ -144,8 +149,9 @@ export class MetricsShard extends DurableObject<Env> {
     if (!fits) this.#fold(nowMs)
   }
 
-  #count({ isolate, seq, added, sketches }: Batch, atMs: number): void {
+  #count({ isolate, seq, added, sketches, exemplars }: Batch, atMs: number): void {
     this.#rings.add({ ...added, sketches }, atMs)
+    if (exemplars) this.#exemplars = mergeExemplars([this.#exemplars, exemplars])
     const known = this.#isolates.get(isolate)
     if (!known || known.seenMs <= atMs - ACTIVE_MS) this.#active.count += 1
     this.#isolates.set(isolate, { seq, seenMs: atMs, gauges: added.gauges })
@@ -216,6 +222,7 @@ export class MetricsShard extends DurableObject<Env> {
 }
 
 const LATE = {
+  exemplars: {},
   added: { counters: { [droppedSeries('late')]: 1 }, gauges: {}, histograms: {} },
   sketches: {},
 }

@@ -1,12 +1,14 @@
 import type { Clock } from '../../core/clock.ts'
 import { Lru } from '../../core/lru.ts'
 import { type CacheEntry, entryBytes } from '../entry.ts'
+import type { CacheObserver } from '../observer.ts'
 import type { CacheSlot, CacheTier } from '../tier.ts'
 
 export interface MemoryTierOptions {
   readonly clock: Clock
   readonly maxEntries: number
   readonly maxBytes: number
+  readonly observer?: CacheObserver | undefined
 }
 
 /** One tenant may fill half of an isolate's memory tier, so that the others keep theirs. */
@@ -23,10 +25,13 @@ export class MemoryTier implements CacheTier {
   readonly maxTtlMs = 60 * 60_000
   readonly #clock: Clock
   readonly #held: Lru<Held>
+  readonly #observer: CacheObserver | undefined
 
-  constructor({ clock, maxEntries, maxBytes }: MemoryTierOptions) {
+  constructor({ clock, maxEntries, maxBytes, observer }: MemoryTierOptions) {
     this.#clock = clock
-    this.#held = new Lru({ maxEntries, maxBytes, ownerShare: TENANT_SHARE })
+    this.#observer = observer
+    const limits = { maxEntries, maxBytes, ownerShare: TENANT_SHARE }
+    this.#held = new Lru(limits, (held) => this.#gaveUp(held, 'capacity'))
   }
 
   async get(slot: CacheSlot): Promise<CacheEntry | undefined> {
@@ -34,15 +39,27 @@ export class MemoryTier implements CacheTier {
     if (!held) return undefined
     if (held.untilMs > this.#clock.now()) return held.entry
     this.#held.delete(slot.id)
+    this.#gaveUp(held, 'ttl')
+    this.#tell()
     return undefined
   }
 
   async set(slot: CacheSlot, entry: CacheEntry, ttlMs: number): Promise<void> {
     const held = { entry, untilMs: this.#clock.now() + ttlMs }
     this.#held.set(slot.id, held, entryBytes(entry), slot.tenantId)
+    this.#tell()
   }
 
   async delete(slot: CacheSlot): Promise<void> {
     this.#held.delete(slot.id)
+    this.#tell()
+  }
+
+  #gaveUp({ entry }: Held, reason: 'capacity' | 'ttl'): void {
+    this.#observer?.gaveUp(this.name, reason, this.#clock.now() - entry.storedAtMs)
+  }
+
+  #tell(): void {
+    this.#observer?.holds(this.name, this.#held.size, this.#held.bytes)
   }
 }

@@ -15,10 +15,16 @@ const CONTENT_TYPE = { json: 'application/json', sse: 'text/event-stream; charse
 export const chat = new Hono<AppEnv>().post('/', async (c) => {
   const { services, requestId, ownId } = c.env
   const { raw } = c.req
+  services.metrics.received()
   const waitUntil: WaitUntil = (promise) => c.executionCtx.waitUntil(promise)
-  const settlement = new Settlement(requestId, ownId, services.clock.now, (event) =>
-    services.record(event, waitUntil),
-  )
+  // Held from the first: whoever leaves while the key or the cache is looked up would otherwise end the request there,
+  // and it would be counted as come and never as over.
+  const over = Promise.withResolvers<void>()
+  waitUntil(over.promise)
+  const settlement = new Settlement(requestId, ownId, services.clock.now, (event) => {
+    services.record(event, waitUntil)
+    over.resolve()
+  })
   try {
     mustNotBeOurOwn(raw.headers.get('via'), services.chat.pseudonym)
     // Counted while the key is looked up; nothing in it is parsed before the caller is known.
