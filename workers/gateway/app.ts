@@ -14,6 +14,7 @@ import { keyRotation } from './routes/key-rotation.ts'
 import { modelAliases } from './routes/model-aliases.ts'
 import { modelOverview } from './routes/model-overview.ts'
 import { models } from './routes/models.ts'
+import { monitoringPage } from './routes/monitoring-page.ts'
 import { privacy } from './routes/privacy.ts'
 import { providerKeys } from './routes/provider-keys.ts'
 import type { Administration, Services } from './services.ts'
@@ -32,6 +33,7 @@ const app = new Hono<AppEnv>()
   .route('/api/models/provider-keys', providerKeys)
   .route('/api/models', modelOverview)
   .route('/api/feedback', feedback)
+  .route('/monitoring', monitoringPage)
   .route('/', home)
 
 /** Every method and path that is answered. */
@@ -41,7 +43,7 @@ app.notFound(() => {
   throw new GatewayError(
     'not_found',
     'There is nothing at this address.',
-    'Routes: POST /v1/chat/completions, GET /v1/models, GET /v1/models/{id}, GET /api/models, GET /api/models/{id}, /api/models/custom, /api/models/aliases, /api/models/provider-keys, /api/feedback, GET /healthz, GET /readyz, GET /.',
+    'Routes: POST /v1/chat/completions, GET /v1/models, GET /v1/models/{id}, GET /api/models, GET /api/models/{id}, /api/models/custom, /api/models/aliases, /api/models/provider-keys, /api/feedback, GET /healthz, GET /readyz, GET /monitoring, GET /.',
   )
 })
 

@@ -7,6 +7,7 @@ import { type DayTotals, MAX_SERIES, MINUTE_MS, MINUTES, Rings } from '../../src
 import type { MetricsSnapshot } from '../../src/metrics/snapshot.ts'
 import { mergeWindows, type Window } from '../../src/metrics/window.ts'
 import { LiveAudience } from './metrics-live.ts'
+import { PageAudience } from './metrics-page.ts'
 import type { MetricsShard } from './metrics-shard.ts'
 import { putMinute, storedMinutes, type ValueStore, valueStore } from './metrics-store.ts'
 
@@ -54,6 +55,7 @@ export class MetricsHub extends DurableObject<Env> {
   /** When each shard last said that it has something new. */
   readonly #newsMs = new Map<string, number>()
   readonly #audience: LiveAudience
+  readonly #page: PageAudience
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env)
@@ -64,6 +66,26 @@ export class MetricsHub extends DurableObject<Env> {
       this.#newsMs.set(id, Date.now())
     }
     this.#audience = new LiveAudience(clock, (seconds) => this.live(seconds))
+    this.#page = new PageAudience(ctx, clock, {
+      refresh: () => this.#ask(),
+      minutes: (first) => this.#rings.minutes(first),
+      today: () => dayOf([...this.#shards.values()].filter((shard) => shard !== undefined)),
+      live: (seconds) => this.live(seconds),
+    })
+  }
+
+  /** A WebSocket of the page at /monitoring. */
+  override fetch(request: Request): Response {
+    return this.#page.accept(request)
+  }
+
+  override webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
+    return this.#page.heard(socket, message)
+  }
+
+  override webSocketClose(socket: WebSocket, code: number): void {
+    // 1005 and 1006 may be told but not said.
+    socket.close(code === 1005 || code === 1006 ? 1000 : code)
   }
 
   /** A shard says, at most once a minute, that it took batches. */
