@@ -57,13 +57,14 @@ export class Board {
   panel(code: string): ShownPanel {
     const kept = this.#panels.get(code)
     if (!kept) return { times: [], rows: [] }
-    const blank = new Array<null>(this.#times.length).fill(null)
+    const times = isKeptHere(kept) ? [] : this.#times
+    const blank = new Array<null>(times.length).fill(null)
     return {
-      times: [...this.#times, ...kept.tailTimes],
+      times: [...times, ...kept.tailTimes],
       rows: kept.rows.map((row) => ({
         labels: row.labels,
         now: row.now,
-        values: [...(row.points ?? blank), ...(kept.tails.get(keyOf(row)) ?? [])],
+        values: [...(times.length > 0 ? (row.points ?? blank) : []), ...(kept.tails.get(keyOf(row)) ?? [])],
       })),
     }
   }
@@ -73,9 +74,8 @@ export class Board {
     const from = times[0] ?? 0
     const to = times.at(-1) ?? 0
     for (const [code, kept] of this.#panels) {
-      const hasPoints = figures[code]?.some(({ points }) => points?.some((value) => value !== null))
       if (!isSame || !figures[code]) this.#panels.delete(code)
-      else forget(kept, hasPoints ? to : from)
+      else forget(kept, hasPoints(figures[code]) ? to : from)
     }
     this.view = view
     this.#times = times
@@ -84,10 +84,10 @@ export class Board {
   #note(code: string, kept: Kept): void {
     if (panelOf(code)?.kind !== 'timeseries') return
     const nowS = this.atMs / 1_000
-    const isKeptHere = !kept.rows.some(({ points }) => points?.some((value) => value !== null))
-    const lastS = kept.tailTimes.at(-1) ?? this.#times.at(-1) ?? 0
+    const own = isKeptHere(kept)
+    const lastS = kept.tailTimes.at(-1) ?? (own ? undefined : this.#times.at(-1))
     // Times on the chart must rise.
-    if (nowS <= lastS || (isKeptHere && kept.tailTimes.length > 0 && nowS < lastS + KEPT_EVERY_S)) return
+    if (lastS !== undefined && (nowS <= lastS || (own && nowS < lastS + KEPT_EVERY_S))) return
     const length = kept.tailTimes.push(nowS)
     for (const row of kept.rows) {
       const tail = kept.tails.get(keyOf(row)) ?? new Array<number | null>(length - 1).fill(null)
@@ -97,6 +97,12 @@ export class Board {
     for (const tail of kept.tails.values()) if (tail.length < length) tail.push(null)
   }
 }
+
+const hasPoints = (rows: readonly FigureRow[] | undefined): boolean =>
+  rows?.some(({ points }) => points?.some((value) => value !== null)) === true
+
+/** Gauges: the hub does not know what they were. */
+const isKeptHere = ({ rows }: Kept): boolean => !hasPoints(rows)
 
 const keyOf = ({ labels }: FigureRow): string => JSON.stringify(labels)
 

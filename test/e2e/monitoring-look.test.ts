@@ -1,0 +1,57 @@
+import { execFileSync } from 'node:child_process'
+import { join } from 'node:path'
+import type { Browser } from 'playwright-core'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import type { AlertState } from '../../src/dashboard/messages.ts'
+import { TABS } from '../../src/dashboard/tabs.ts'
+import { openPage, servePage, timelines, wholeOf } from '../dashboard/shown-page.ts'
+import { chromiumPresent, screenshot, startBrowser } from '../support/browser.ts'
+import { describeWith } from '../support/require.ts'
+import { ROOT } from '../support/stores.ts'
+
+// What the page looks like, with three hours of traffic and with nothing. Pictures lie in test/output.
+
+const NOW_MS = Date.UTC(2026, 10, 21, 14, 3, 40)
+const ALERTS: readonly AlertState[] = [
+  { name: 'HighLatency', state: 'firing', sinceMs: NOW_MS - 480_000, value: 12.4 },
+  { name: 'CacheNearCapacity', state: 'pending', sinceMs: NOW_MS - 60_000, labels: { tier: 'redis' } },
+]
+
+describeWith('chromium', chromiumPresent, 'the page', () => {
+  let browser: Browser
+  let served: Awaited<ReturnType<typeof servePage>>
+  const busy = timelines(NOW_MS, 300)
+  const idle = timelines(NOW_MS, 0)
+
+  beforeAll(async () => {
+    execFileSync(process.execPath, [join(ROOT, 'scripts/build-page.ts')])
+    served = await servePage()
+    browser = await startBrowser()
+  })
+  afterAll(async () => {
+    await browser?.close()
+    await served?.close()
+  })
+
+  it.each([
+    { name: 'light', look: {} },
+    { name: 'dark', look: { colorScheme: 'dark' } },
+    { name: 'phone', look: { width: 390, height: 844 } },
+    { name: 'phone-dark', look: { width: 390, height: 844, colorScheme: 'dark' } },
+    { name: 'empty', look: {}, data: idle },
+  ] as const)('$name', async (each) => {
+    const data = 'data' in each ? each.data : busy
+    const page = await openPage(browser, served.url, each.look, (view, line) =>
+      line.send(JSON.stringify(wholeOf(data, view, data === busy ? ALERTS : undefined))),
+    )
+    for (const { code, short } of TABS) {
+      await page.getByRole('tab', { name: short }).click()
+      await page.locator(`[data-tab="${code}"]`).waitFor()
+      await page.waitForTimeout(250)
+      await screenshot(page, `${each.name}-${code}`)
+      const [wide, seen] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth])
+      expect(wide, `${each.name} ${short}`).toBeLessThanOrEqual(seen ?? 0)
+    }
+    await page.context().close()
+  })
+})
