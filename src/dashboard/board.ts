@@ -82,7 +82,7 @@ export class Board {
   }
 
   #note(code: string, kept: Kept): void {
-    if (panelOf(code)?.kind !== 'timeseries') return
+    if (!panelOf(code)?.hasTrend || panelOf(code)?.kind === 'heatmap') return
     const nowS = this.atMs / 1_000
     const own = isKeptHere(kept)
     const lastS = kept.tailTimes.at(-1) ?? (own ? undefined : this.#times.at(-1))

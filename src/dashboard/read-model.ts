@@ -18,14 +18,12 @@ export const panelsOf = ({ tab }: View): readonly PagePanel[] => {
   return [...shown.values()]
 }
 
-const drawsLines = ({ kind }: PagePanel): boolean => kind === 'timeseries' || kind === 'heatmap'
-
 /** What all panels of a view show. @param withPoints also what they showed at the end of each minute */
 export function figuresOf(timeline: Timeline, view: View, withPoints: boolean): Figures {
   const found = new Map<Selector, readonly Line[]>()
   return Object.fromEntries(
     panelsOf(view).map((panel) => {
-      const rows = rowsOf(panel, timeline, view, withPoints && drawsLines(panel), found)
+      const rows = rowsOf(panel, timeline, view, withPoints && panel.hasTrend, found)
       return [panel.code, panel.kind === 'heatmap' ? betweenBounds(rows) : rows]
     }),
   )

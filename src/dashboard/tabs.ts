@@ -14,6 +14,8 @@ export interface PagePanel extends Panel {
   readonly query: Expr
   /** Labels that all of its series have, so that a choice of one of them holds for the panel. */
   readonly filters: readonly string[]
+  /** Drawn over time; otherwise it is only known now, or is of all the time that is shown. */
+  readonly hasTrend: boolean
 }
 
 export interface Tab {
@@ -30,8 +32,13 @@ export type FilterLabel = (typeof FILTER_LABELS)[number]
 const paged = (code: TabCode, panels: readonly Panel[]): PagePanel[] =>
   panels.map((panel, i) => {
     const query = parsePromql(panel.expr)
-    return { ...panel, code: `${code}${i + 1}`, query, filters: filtersOf(query) }
+    const hasTrend = panel.kind === 'timeseries' || panel.kind === 'heatmap' || isOneSpeed(panel)
+    return { ...panel, code: `${code}${i + 1}`, query, filters: filtersOf(query), hasTrend }
   })
+
+/** One figure whose past is known: it is drawn as well. */
+const isOneSpeed = ({ kind, expr }: Panel): boolean =>
+  (kind === 'gauge' || kind === 'stat') && expr.includes('$__rate_interval')
 
 function filtersOf(query: Expr): string[] {
   const families = selectorsOf(query).map(({ name }) => meaningOf(name)?.family)

@@ -40,7 +40,7 @@ describeWith('chromium', chromiumPresent, 'the page', () => {
     { name: 'phone-dark', look: { width: 390, height: 844, colorScheme: 'dark' } },
     { name: 'empty', look: {}, data: idle },
   ] as const)('$name', async (each) => {
-    const data = 'data' in each ? each.data : busy
+    const data = ('data' in each && each.data) || busy
     const page = await openPage(browser, served.url, each.look, (view, line) =>
       line.send(JSON.stringify(wholeOf(data, view, data === busy ? ALERTS : undefined))),
     )
@@ -49,7 +49,7 @@ describeWith('chromium', chromiumPresent, 'the page', () => {
       await page.locator(`[data-tab="${code}"]`).waitFor()
       await page.waitForTimeout(250)
       await screenshot(page, `${each.name}-${code}`)
-      const [wide, seen] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth])
+      const [wide, seen] = await page.evaluate<number[]>('[document.documentElement.scrollWidth, innerWidth]')
       expect(wide, `${each.name} ${short}`).toBeLessThanOrEqual(seen ?? 0)
     }
     await page.context().close()

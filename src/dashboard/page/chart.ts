@@ -62,7 +62,8 @@ export function lineChart(
 }
 
 /** A little air above the highest value; a threshold is shown once it is not far. */
-function topOf({ rows }: ShownPanel, { line }: PagePanel): number {
+function topOf({ rows }: ShownPanel, { line, kind, unit }: PagePanel): number {
+  if (kind === 'gauge' && unit === 'percentunit') return 1
   const highest = Math.max(0, ...rows.flatMap(({ values }) => values.map((value) => value ?? 0)))
   const wanted = line !== undefined && highest > line / 3 ? Math.max(highest, line) : highest
   return wanted > 0 ? wanted * 1.15 : 1
@@ -102,7 +103,7 @@ function optionsOf(
         gap: 6,
         grid,
         ticks: { show: false },
-        values: (_, splits) => splits.map((value) => formatValue(value, panel.unit)),
+        values: (_, splits) => splits.map((value) => formatValue(value, panel.unit).replace(/\.00$/, '')),
       },
     ],
     series: [

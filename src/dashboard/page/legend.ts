@@ -5,7 +5,7 @@ import { COLOURS } from './chart.ts'
 import { el, setText } from './dom.ts'
 import { nameOf } from './panel-card.ts'
 
-const TIME = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium' })
+const TIME = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium', hourCycle: 'h23' })
 
 /** What each line is called, and its value now or at the time that is pointed at. */
 export function legend(panel: PagePanel) {

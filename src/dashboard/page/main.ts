@@ -9,7 +9,7 @@ import { objectivesView } from './objectives-view.ts'
 import { type Card, panelCard } from './panel-card.ts'
 import { vitals } from './vitals.ts'
 
-const TIME = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium' })
+const TIME = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium', hourCycle: 'h23' })
 
 const board = new Board()
 let view: View = { ...FIRST_VIEW, tab: tabOfAddress() ?? FIRST_VIEW.tab }

@@ -17,7 +17,6 @@ export interface Card {
   close(): void
 }
 
-const isDrawn = ({ kind }: PagePanel): boolean => kind === 'timeseries' || kind === 'heatmap'
 const hasValue = ({ rows }: ShownPanel): boolean =>
   rows.some(({ now, values }) => now !== null || values.some((value) => value !== null))
 
@@ -36,14 +35,18 @@ export function panelCard(panel: PagePanel): Card {
   const body = el('div', { class: 'body' })
   const element = el(
     'section',
-    { class: `panel ${panel.kind}`, 'aria-labelledby': title, 'data-panel': panel.code },
+    {
+      class: `panel ${panel.hasTrend ? 'drawn' : panel.kind}`,
+      'aria-labelledby': title,
+      'data-panel': panel.code,
+    },
     el('header', {}, el('h3', { id: title }, panel.title), value),
     el('p', { class: 'about' }, panel.description),
     note,
     empty,
     body,
   )
-  const parts = isDrawn(panel) ? drawn(panel, body, value) : listed(panel, body, value)
+  const parts = panel.hasTrend ? drawn(panel, body, value) : listed(panel, body, value)
   return {
     element,
     show: (board, view) => {
@@ -89,7 +92,7 @@ function drawn(panel: PagePanel, body: HTMLElement, value: HTMLElement): Parts {
     if (!last) return
     key.show(last, at)
     const [only] = last.rows
-    const isOne = last.rows.length === 1 && panel.kind === 'timeseries' && only
+    const isOne = last.rows.length === 1 && panel.kind !== 'heatmap' && only
     setText(value, isOne ? formatValue(at === undefined ? only.now : only.values[at], panel.unit) : '')
   }
   const pointed = (index: number | undefined) => {
@@ -118,7 +121,8 @@ function listed(panel: PagePanel, body: HTMLElement, value: HTMLElement): Parts 
   const list = isOne ? undefined : bars(panel)
   const meter = el('div', { class: 'meter' }, el('span', {}))
   if (list) body.append(list.element)
-  else if (panel.kind === 'gauge') body.append(meter)
+  else body.append(value)
+  if (panel.kind === 'gauge') body.append(meter)
   return {
     show: (shown) => {
       if (list) return list.show(shown)
