@@ -11,6 +11,8 @@ export interface ShownRow {
 }
 
 export interface ShownPanel {
+  /** Nobody but this page knows what was before. */
+  readonly isKeptHere: boolean
   readonly times: readonly number[]
   readonly rows: readonly ShownRow[]
 }
@@ -56,10 +58,12 @@ export class Board {
 
   panel(code: string): ShownPanel {
     const kept = this.#panels.get(code)
-    if (!kept) return { times: [], rows: [] }
-    const times = isKeptHere(kept) ? [] : this.#times
+    if (!kept) return { isKeptHere: false, times: [], rows: [] }
+    const own = isKeptHere(kept)
+    const times = own ? [] : this.#times
     const blank = new Array<null>(times.length).fill(null)
     return {
+      isKeptHere: own,
       times: [...times, ...kept.tailTimes],
       rows: kept.rows.map((row) => ({
         labels: row.labels,

@@ -6,6 +6,8 @@ import { nameOf } from './panel-card.ts'
 
 /** Rows with a bar each, as a table. Of parts of one the bar is the part, otherwise it is beside the largest. */
 export function bars(panel: PagePanel) {
+  // Without labels to tell rows apart, a row says all in its name.
+  const hasValues = panel.by.length > 0
   const head = el(
     'tr',
     {},
@@ -16,7 +18,7 @@ export function bars(panel: PagePanel) {
   const element = el(
     'div',
     { class: 'scroll', tabindex: 0, role: 'group', 'aria-label': `Table: ${panel.title}` },
-    el('table', { class: 'bars' }, el('thead', {}, head), rows),
+    el('table', { class: hasValues ? 'bars' : 'bars names' }, el('thead', {}, head), rows),
   )
   const isShare = panel.kind === 'piechart'
   let last = ''
@@ -30,7 +32,7 @@ export function bars(panel: PagePanel) {
       const most = panel.unit === 'percentunit' ? 1 : Math.max(...shown.rows.map(({ now }) => now ?? 0))
       rows.replaceChildren(
         ...shown.rows.map((row) => {
-          const part = (row.now ?? 0) / ((isShare ? total : most) || 1)
+          const part = hasValues ? (row.now ?? 0) / ((isShare ? total : most) || 1) : 0
           const cell = el('th', { scope: 'row' }, el('span', { class: 'name' }, nameOf(panel)(row)))
           cell.style.setProperty('--part', String(Math.min(1, part)))
           const share =

@@ -8,6 +8,12 @@ import { token } from './dom.ts'
 const HEIGHT = 148
 const CLOCK = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' })
 
+/** Steps that people count time in. */
+const SECOND_STEPS = [
+  ...[-6, -5, -4, -3, -2, -1, 0].flatMap((power) => [1, 2, 5].map((step) => step * 10 ** power)),
+  ...[10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200, 86_400, 172_800],
+]
+
 /** How many colours the style sheet has for lines. */
 export const COLOURS = 8
 export const colourOf = (index: number): string => token(`line-${(index % COLOURS) + 1}`)
@@ -103,6 +109,7 @@ function optionsOf(
         gap: 6,
         grid,
         ticks: { show: false },
+        ...(panel.unit === 's' && { incrs: SECOND_STEPS }),
         values: (_, splits) => splits.map((value) => formatValue(value, panel.unit).replace(/\.00$/, '')),
       },
     ],
@@ -111,7 +118,8 @@ function optionsOf(
       ...Array.from({ length: lines }, (_, i) => ({
         stroke: colourOf(i),
         width: 1.75,
-        points: { show: false },
+        // A line needs two.
+        points: { show: (_plot: uPlot, _series: number, from: number, to: number) => to === from },
         spanGaps: false,
         ...(lines === 1 && { fill: token('line-fill') }),
       })),

@@ -79,7 +79,7 @@ function burnTable({ burn }: ObjectiveState): HTMLElement {
   return el(
     'table',
     { class: 'burn' },
-    el('caption', {}, 'Burn: 1× would use up the budget exactly in its time'),
+    el('caption', {}, 'How fast the budget goes; at 1× it lasts exactly its time'),
     el(
       'thead',
       {},

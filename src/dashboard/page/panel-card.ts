@@ -55,12 +55,9 @@ export function panelCard(panel: PagePanel): Card {
       empty.hidden = !isEmpty
       body.hidden = isEmpty
       element.classList.toggle('is-empty', isEmpty)
-      const unsplit = Object.keys(view.filter).filter((label) => !panel.filters.includes(label))
-      note.hidden = unsplit.length === 0
-      setText(
-        note,
-        unsplit.length > 0 ? `Counts every ${unsplit.join(' and every ')}: it is not told apart here.` : '',
-      )
+      const remark = remarkOn(panel, view, !isEmpty && shown.isKeptHere)
+      note.hidden = remark === ''
+      setText(note, remark)
       if (isEmpty) {
         setText(empty, emptyText(panel))
         setText(value, '')
@@ -69,6 +66,13 @@ export function panelCard(panel: PagePanel): Card {
     repaint: () => parts.repaint(),
     close: () => parts.close(),
   }
+}
+
+/** What a reader could otherwise take for something else. */
+function remarkOn(panel: PagePanel, { filter }: View, isKeptHere: boolean): string {
+  const unsplit = Object.keys(filter).filter((label) => !panel.filters.includes(label))
+  if (unsplit.length > 0) return `Counts every ${unsplit.join(' and every ')}: they are not told apart here.`
+  return isKeptHere && panel.hasTrend ? 'Drawn from when this page was opened.' : ''
 }
 
 interface Parts {
