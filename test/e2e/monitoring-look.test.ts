@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
-import type { Browser } from 'playwright-core'
+import type { Browser, WebSocketRoute } from 'playwright-core'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { AlertState } from '../../src/dashboard/messages.ts'
 import { TABS } from '../../src/dashboard/tabs.ts'
@@ -52,6 +52,46 @@ describeWith('chromium', chromiumPresent, 'the page', () => {
       const [wide, seen] = await page.evaluate<number[]>('[document.documentElement.scrollWidth, innerWidth]')
       expect(wide, `${each.name} ${short}`).toBeLessThanOrEqual(seen ?? 0)
     }
+    await page.context().close()
+  })
+
+  it('comes back by itself when its line breaks, and keeps what it knew', async () => {
+    const lines = new Set<WebSocketRoute>()
+    const page = await openPage(browser, served.url, {}, (view, line) => {
+      if (!lines.has(line)) line.send(JSON.stringify(wholeOf(busy, view)))
+      lines.add(line)
+    })
+    await page.locator('[data-state="live"]').waitFor()
+    for (const line of lines) await line.close({ code: 1012 })
+    await page.locator('[data-state="away"]').waitFor()
+    expect(await page.locator('#trouble').textContent()).toContain('It tries again by itself.')
+    expect(await page.locator('[data-vital="P1"]').textContent()).toMatch(/\/s/)
+    await page.locator('[data-state="live"]').waitFor()
+    expect(await page.locator('#trouble').isHidden()).toBe(true)
+    expect(lines.size).toBe(2)
+    await page.context().close()
+  })
+
+  it('says that the session is over, and does not try on', async () => {
+    const page = await openPage(browser, served.url, {}, (view, line) => {
+      line.send(JSON.stringify(wholeOf(busy, view)))
+      void line.close({ code: 4401 })
+    })
+    await page.getByRole('link', { name: 'Sign in again' }).waitFor()
+    expect(await page.locator('#live').textContent()).toBe('Signed out')
+    await page.context().close()
+  })
+
+  it('has every chart as a table', async () => {
+    const page = await openPage(browser, served.url, {}, (view, line) =>
+      line.send(JSON.stringify(wholeOf(busy, view))),
+    )
+    const panel = page.locator('[data-panel="P1"]')
+    await panel.getByText('Table').click()
+    expect(await panel.locator('tbody tr').count()).toBe(16)
+    expect(await panel.locator('tbody tr').first().textContent()).toBe(
+      `Now${await panel.locator('.value').textContent()}`,
+    )
     await page.context().close()
   })
 })

@@ -225,24 +225,6 @@ describe('the line', () => {
   })
 })
 
-describe('closed', () => {
-  it('says what to set where no secret is set, or only a weak one', async () => {
-    for (const viewer of ['', 'short']) {
-      const closed = await startStack({ OPERATOR_TOKEN: '', VIEWER_TOKEN: viewer })
-      const response = await fetch(`${closed.url}/monitoring`)
-      expect(response.status).toBe(403)
-      expect(await response.text()).toContain('wrangler secret put VIEWER_TOKEN')
-      const posted = await fetch(`${closed.url}/monitoring/sign-in`, {
-        method: 'POST',
-        headers: { ...FORM, origin: closed.url },
-        body: 'secret=short',
-      })
-      expect(posted.status).toBe(403)
-      await closed.close()
-    }
-  })
-})
-
 describeWith('chromium', chromiumPresent, 'in a browser', () => {
   let browser: Browser
   let context: BrowserContext
@@ -276,14 +258,21 @@ describeWith('chromium', chromiumPresent, 'in a browser', () => {
   it('shows a new count within a second', async () => {
     const cell = tab.locator('[data-panel="P7"] tr', { hasText: 'Mode 2' }).locator('td')
     await giveRequests(7, '2')
-    const text = () => cell.textContent().catch(() => '')
-    await expect.poll(text, { timeout: 3_000, interval: 10 }).toMatch(/^7 ?\d|^7/)
-    const startedMs = performance.now()
-    await giveRequests(5, '2')
-    await expect.poll(text, { timeout: 3_000, interval: 10 }).toMatch(/^12/)
-    const tookMs = performance.now() - startedMs
-    console.log(`a new count was shown after ${Math.round(tookMs)} ms`)
-    expect(tookMs).toBeLessThan(1_000)
+    const text = () => cell.evaluate((td) => td.firstChild?.textContent ?? '').catch(() => '')
+    await expect.poll(text, { timeout: 3_000, interval: 10 }).toBe('7')
+    const tookMs: number[] = []
+    for (let count = 8; count <= 20; count++) {
+      // At any moment between two of the hub's looks.
+      await new Promise((resolve) => setTimeout(resolve, (count * 137) % 500))
+      const startedMs = performance.now()
+      await giveRequests(1, '2')
+      await expect.poll(text, { timeout: 3_000, interval: 5 }).toBe(String(count))
+      tookMs.push(performance.now() - startedMs)
+    }
+    console.log(
+      `a new count was shown after ${Math.round(Math.max(...tookMs))} ms at most, of ${tookMs.length}`,
+    )
+    expect(Math.max(...tookMs)).toBeLessThan(1_000)
   })
 
   it('has no serious fault that axe knows, on any tab, and breaks none of its own rules', async () => {
@@ -312,7 +301,7 @@ describeWith('chromium', chromiumPresent, 'in a browser', () => {
 
   it('shows hostile names as text', async () => {
     await tab.getByRole('tab', { name: 'Performance' }).click()
-    await tab.getByText(HOSTILE).first().waitFor()
+    await tab.locator('[data-panel="P12"]').getByText(HOSTILE).waitFor()
     expect(await tab.locator('img').count()).toBe(0)
   })
 
@@ -325,13 +314,11 @@ describeWith('chromium', chromiumPresent, 'in a browser', () => {
     expect(new URL(tab.url()).hash).toBe('#cost')
     await tab.reload()
     await tab.locator('[data-tab="K"]').waitFor()
-    await tab.getByLabel('Mode').selectOption('1')
+    await tab.getByLabel('Mode', { exact: true }).selectOption('1')
     await tab.locator('[data-panel="K9"] .note', { hasText: 'Counts every mode' }).waitFor()
   })
 
-  it('says when it is not live, and comes back by itself', async () => {
-    await context.setOffline(true)
-    // A line that is open stays so in a browser that is set offline: the gateway ends it.
+  it('says when it is not live', async () => {
     stack = await stack.restart()
     await tab.locator('[data-state="away"]').waitFor({ timeout: 15_000 })
     expect(await tab.getByRole('alert').textContent()).toContain('It tries again by itself.')

@@ -63,7 +63,7 @@ function accessOf(env: Env): AccessTokens | undefined {
         team,
         audience,
         fetch: (url) => fetch(url, { redirect: 'error', signal: AbortSignal.timeout(FETCH_MS) }),
-        now: Date.now,
+        now: () => Date.now(),
       }),
     }
   return access.tokens

@@ -20,7 +20,7 @@ const trouble = byId('trouble')
 const panels = byId('panels')
 const glance = vitals(byId('vitals'))
 const alerts = alertsView(byId('alerts'))
-const objectives = objectivesView(panels)
+let objectives = objectivesView(panels)
 const tabs = tabRow(byId('tabs'), panels, (tab) => change({ ...view, tab }))
 const choices = choiceRow(byId('choices'), () => view, change)
 
@@ -40,6 +40,7 @@ function fill(): void {
   const { code, title } = tabOf(view.tab)
   cards = tabOf(view.tab).panels.map(panelCard)
   panels.replaceChildren(...cards.map(({ element }) => element))
+  objectives = objectivesView(panels)
   setText(byId('tab-title'), title)
   document.title = `${title} · BEAST MODE Edge`
   panels.dataset.tab = code

@@ -42,7 +42,7 @@ export const monitoringPage = new Hono<AppEnv>()
     c.body(signInStyle, 200, { ...HEADERS, 'content-type': 'text/css; charset=utf-8' }),
   )
   // The program is no secret, and its name changes with it.
-  .get('/assets/:file', (c) =>
+  .get('/assets/:file{[\\w-]+\\.(?:js|css)}', (c) =>
     asset(c, `/assets/${c.req.param('file')}`, {
       ...HEADERS,
       'cache-control': 'public, max-age=31536000, immutable',
