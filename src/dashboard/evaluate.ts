@@ -1,3 +1,4 @@
+import { NONE } from '../metrics/catalogue.ts'
 import { baseName, readSeries } from '../metrics/catalogue-limits.ts'
 import { bucketQuantile } from '../metrics/window.ts'
 import type { Expr, Matcher, Selector, WindowSize } from './promql.ts'
@@ -90,13 +91,13 @@ function linesOf(selector: Selector, { timeline, filter, found }: Scope): readon
   if (known) return known
   const meaning = meaningOf(selector.name)
   const lines = meaning
-    ? timeline
-        .lines(meaning)
-        .filter(
-          ({ labels, isZero }) =>
-            matches(labels, selector.matchers) &&
-            (isZero || matches(labels, matchersOf(filter, meaning.family))),
+    ? timeline.lines(meaning).filter((line) => {
+        const wanted = [...selector.matchers, ...matchersOf(filter, meaning.family)]
+        return matches(
+          line.labels,
+          line.isZero ? wanted.filter(({ label }) => line.labels[label] !== NONE) : wanted,
         )
+      })
     : []
   found.set(selector, lines)
   return lines

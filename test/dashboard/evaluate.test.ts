@@ -89,6 +89,11 @@ describe('a part of a whole', () => {
   it('is 0 where it never happened, and unknown where there is no whole', () => {
     expect(one(share, timeline([counted(requests('1', 'success', 9))]))).toBe(0)
     expect(one(share, timeline([counted(requests('1', 'success', 9))]), { mode: '1' })).toBe(0)
+    const ofModel = share.replaceAll('{', '{model="m",').replace('total[', 'total{model="m"}[')
+    expect(one(ofModel, timeline([counted(requests('1', 'success', 9))]))).toBe(0)
+    expect(
+      one(ofModel.replaceAll('"m"', '"x"'), timeline([counted(requests('1', 'success', 9))])),
+    ).toBeUndefined()
     expect(one(share, timeline([NONE, NONE]))).toBeUndefined()
     expect(one(share, timeline([counted(requests('1', 'success', 9)), NONE], NONE))).toBeUndefined()
   })

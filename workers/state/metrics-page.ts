@@ -142,7 +142,7 @@ export class PageAudience {
         const whole = wholes.get(name) ?? this.#whole(seen, view)
         wholes.set(name, whole)
         this.#told.set(socket, { view: name, minute: this.#past.endMinute, panels: new Map() })
-        socket.send(JSON.stringify(whole))
+        tell(socket, whole)
         continue
       }
       const now = changes.get(name) ?? {
@@ -151,7 +151,7 @@ export class PageAudience {
       }
       changes.set(name, now)
       const figures = unlike(now.figures, told.panels)
-      socket.send(JSON.stringify({ kind: 'now', ...this.#common(seen), ...now, figures } satisfies FromHub))
+      tell(socket, { kind: 'now', ...this.#common(seen), ...now, figures })
     }
   }
 
@@ -170,6 +170,14 @@ export class PageAudience {
   #common({ live, timeline }: Seen) {
     const alerts = this.#source.alerts?.()
     return { atMs: timeline.nowMs, isolates: live.isolates, ...(alerts && { alerts }) }
+  }
+}
+
+function tell(socket: WebSocket, message: FromHub): void {
+  try {
+    socket.send(JSON.stringify(message))
+  } catch {
+    // It has gone, and its end will be told.
   }
 }
 
