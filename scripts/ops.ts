@@ -1,16 +1,23 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { CHANNELS, type Channel } from '../src/metrics/alert-rules.ts'
 import { DASHBOARD_FOLDER, opsFiles, SETTINGS_PATH } from './ops/files.ts'
 import { readSettings } from './ops/settings.ts'
+import { testAlert } from './ops/test-alert.ts'
 import { OperatorError, runCommand } from './stack/operator-error.ts'
 
 const USAGE = `usage: npm run ops -- [--check] [--root DIR]
 Writes dashboards, alert rules and their guide from the catalogue of metrics and ops/settings.json.
---check writes nothing and fails where one of them is stale; --root: another checkout than this one.`
+--check writes nothing and fails where one of them is stale; --root: another checkout than this one.
 
-const { check = false, root = join(import.meta.dirname, '..') } = readArguments()
+       npm run ops -- test-alert ${CHANNELS.join('|')} [--url ADDRESS]
+Has the running gateway send a test alert through that channel, and says what happened. The operator's token comes
+from BEAST_OPERATOR_TOKEN or, on a laptop, from what npm start left behind.`
+
+const { check = false, root = join(import.meta.dirname, '..'), url, channel } = readArguments()
 await runCommand(async () => {
+  if (channel) return console.log(await testAlert(channel, url))
   const files = opsFiles(readSettings(join(root, SETTINGS_PATH)))
   const stale = [...files].filter(([path, text]) => read(path) !== text).map(([path]) => path)
   // A dashboard that is no longer made would be shown for ever.
@@ -27,11 +34,26 @@ await runCommand(async () => {
 
 function readArguments() {
   try {
-    return parseArgs({ options: { check: { type: 'boolean' }, root: { type: 'string' } } }).values
+    const { positionals, values } = parseArgs({
+      allowPositionals: true,
+      options: { check: { type: 'boolean' }, root: { type: 'string' }, url: { type: 'string' } },
+    })
+    return { ...values, channel: testedChannel(positionals) }
   } catch {
-    console.error(USAGE)
-    process.exit(2)
+    return usage()
   }
+}
+
+/** Of `test-alert CHANNEL`; undefined where the files are meant. */
+function testedChannel([command, name, ...more]: readonly string[]): Channel | undefined {
+  if (command === undefined) return undefined
+  const channel = CHANNELS.find((each) => each === name)
+  return command === 'test-alert' && channel && more.length === 0 ? channel : usage()
+}
+
+function usage(): never {
+  console.error(USAGE)
+  process.exit(2)
 }
 
 function read(path: string): string | undefined {

@@ -3,7 +3,7 @@ import type { DeadLetterListing, Replay } from '../src/feedback/dead-letters.ts'
 import { OPERATOR_OPTIONS, operatorClient, table } from './stack/operator.ts'
 import { runCommand } from './stack/operator-error.ts'
 
-const USAGE = `usage: npm run replay                 store what the recorder could not, where that works by now
+const USAGE = `usage: npm run replay                 let the recorder try once more what it could not store
        npm run replay -- --list      show it, and why, instead
 ${OPERATOR_OPTIONS}`
 const PAGE = 100
@@ -23,16 +23,19 @@ async function main(): Promise<void> {
     )
     return
   }
-  let [stored, left] = [0, 0]
+  let [sent, left] = [0, 0]
   for (;;) {
-    const path = `/api/admin/dead-letters/replay?limit=${PAGE}&skip=${left}`
+    const path = `/api/admin/dead-letters/replay?limit=${PAGE}&skip=${sent + left}`
     const page = await client.request<Replay>('POST', path)
-    stored += page.stored
+    sent += page.sent
     left += page.left
-    if (page.stored + page.left < PAGE) break
+    if (page.sent + page.left < PAGE) break
   }
-  const rest = left > 0 ? ` ${left} are still refused: npm run replay -- --list shows why.` : ''
-  print({ stored, left }, `Stored ${stored}.${rest}`)
+  const rest = left > 0 ? ` ${left} are no records at all, and stay.` : ''
+  print(
+    { sent, left },
+    `Sent ${sent} to be stored once more: npm run replay -- --list shows what is refused again.${rest}`,
+  )
 }
 
 function readArguments() {

@@ -5,6 +5,8 @@ import { SlotMaker } from '../../src/cache/slot.ts'
 import type { CacheSlot, CacheTier, TierName } from '../../src/cache/tier.ts'
 import { MemoryTier } from '../../src/cache/tiers/memory.ts'
 import { Vault } from '../../src/core/vault.ts'
+import { HitFolding } from '../../src/feedback/folding.ts'
+import { KeyedHashes } from '../../src/feedback/keyed-hashes.ts'
 import { Telemetry } from '../../src/feedback/telemetry.ts'
 import { ModelStats } from '../../src/metrics/model-stats.ts'
 import { RequestCounts } from '../../src/metrics/request-counts.ts'
@@ -108,11 +110,14 @@ function standIns(env: BenchEnv): Services & Administration {
   const modelStats = new ModelStats(clock)
   const vault = new Vault(new Uint8Array(32).fill(1))
   const slots = new SlotMaker(vault)
+  const folding = new HitFolding({ now: clock.now, rowsPerSecond: 50 })
   const telemetry = new Telemetry({
     clock,
     random: Math.random,
     settle: async () => true,
     send: async () => {},
+    folding,
+    hashes: new KeyedHashes(vault, 'answer-hash'),
   })
   const services: Services = {
     clock,
@@ -144,6 +149,8 @@ function standIns(env: BenchEnv): Services & Administration {
       pseudonym: 'beast-bench',
       chain,
       slots,
+      folding,
+      userHashes: new KeyedHashes(vault, 'user-hash'),
       accounts: { maySpend: async () => true },
       limits: LIMITS,
     },
@@ -171,7 +178,15 @@ async function makeCallers(digest: KeyDigest): Promise<Map<string, Caller>> {
     callers.set(await digest.of(createVirtualKey(keyBytes(index))), {
       keyId: `key-${index}`,
       expiresAtMs: null,
-      tenant: { id: name, name, plan: 'paid', epoch: 1, cachePolicy: 'all', cacheByUser: true },
+      tenant: {
+        id: name,
+        name,
+        plan: 'paid',
+        epoch: 1,
+        cachePolicy: 'all',
+        cacheByUser: true,
+        keepsText: false,
+      },
     })
   }
   return callers

@@ -1,6 +1,8 @@
 import { join } from 'node:path'
 import { createClient } from '@supabase/supabase-js'
 import { uuidv7 } from '../../src/core/ids.ts'
+import { listPrices } from '../../src/cost/list-prices.ts'
+import { bundledTable } from '../../src/cost/price-table.ts'
 import { takeIn } from '../../src/feedback/intake.ts'
 import type { OutboxRecord } from '../../src/feedback/outbox.ts'
 import { toPredictionRow } from '../../src/feedback/prediction.ts'
@@ -25,8 +27,9 @@ const supabase = await startSupabase({
   jwtSecret: 'j'.repeat(43),
 })
 const [tenant] = await supabase.sql<{ id: string }>('select id from tenants limit 1')
-const store = new SupabaseRecords(() =>
-  createClient(supabase.url, secretKey, { auth: { persistSession: false, autoRefreshToken: false } }),
+const store = new SupabaseRecords(
+  () => createClient(supabase.url, secretKey, { auth: { persistSession: false, autoRefreshToken: false } }),
+  listPrices(await bundledTable()),
 )
 
 const newId = () => uuidv7(Date.now())
@@ -43,7 +46,14 @@ const record = (tenantId: string): OutboxRecord[] => {
     cache: 'hit',
     replayed: false,
     tier: 'memory',
-    cachedPredictionId: newId(),
+    origin: {
+      predictionId: newId(),
+      model: 'openai:gpt-4o-mini',
+      pricedAs: { provider: 'openai', model: 'gpt-4o-mini' },
+    },
+    userHash: undefined,
+    promptHash: undefined,
+    sentLength: 2_000,
     receivedAtMs: Date.now(),
     totalMs: 3,
     upstreamMs: undefined,

@@ -71,7 +71,8 @@ Which gateway they watch, and where mail goes, stands in \`ops/settings.json\`; 
 With \`"scrape": "shards"\` Prometheus reads each shard by itself, as \`/metrics/targets\` lists them; never read both the shards and the
 merged \`/metrics\` in one job, or everything counts twice. The dashboards can also be imported one by one.`
 
-const ALERTS = `Alertmanager sends an alert to each channel that its label \`route\` names. Names are without \`${PREFIX}\`.`
+const ALERTS = `The gateway watches these by itself, and tells the channels: [alerts](alerts.md) says how, and what to do about each. Where
+Prometheus does it instead, Alertmanager sends an alert to each channel that its label \`route\` names. Names are without \`${PREFIX}\`.`
 
 const METRICS = `Names are without \`${PREFIX}\`. Units are seconds, bytes, dollars, and parts of one. A label that does not apply is \`none\`; a name that
 nobody knows is \`other\`, and so is a new one past 20,000 series (\`telemetry_dropped_total{reason="cardinality"}\`). Tenants are the

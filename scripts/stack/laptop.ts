@@ -1,10 +1,16 @@
-import { mkdirSync } from 'node:fs'
+import { appendFileSync, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { DEFAULT_MAX_CACHE_ENTRIES, JOBS } from '../../workers/scheduler/jobs.ts'
+import { runDue } from '../../workers/scheduler/run.ts'
+import { supabaseConnector } from '../../workers/supabase.ts'
 import { startSimulatedProvider } from '../simulated-provider.ts'
+import { startCron } from './cron.ts'
+import { databaseKeys, type KeyName, signerOf } from './database-keys.ts'
 import { startMemoryRedis } from './memory-redis.ts'
 import { redisServerPresent, startRedisServer } from './redis-server.ts'
 import { loadSecrets, type Secrets } from './secrets.ts'
 import { startSupabase } from './supabase.ts'
+import { systemClock } from './system-clock.ts'
 import { startUpstash } from './upstash.ts'
 import { type RunningWorkers, startWorkers } from './workers.ts'
 
@@ -29,6 +35,11 @@ export interface Laptop {
 
 const REAL_PROVIDERS = ['OPENAI_API_KEY', 'ANTHROPIC_API_KEY', 'GEMINI_API_KEY', 'OLLAMA_BASE_URL']
 
+const UPKEEP_TIMEOUT_MS = 65_000
+
+/** Made anew at each start. */
+const KEY_DAYS = 365
+
 const OLLAMA = '127.0.0.1:11434'
 
 /** What models may be added at beside public https: where Ollama lies by itself, and what is configured here. */
@@ -36,6 +47,29 @@ function loopbackPlaces(urls: readonly (string | undefined)[]): string {
   const hosts = urls.flatMap((url) => (url && URL.canParse(url) ? [new URL(url)] : []))
   const local = hosts.filter(({ hostname }) => ['127.0.0.1', 'localhost', '[::1]'].includes(hostname))
   return [...new Set([OLLAMA, ...local.filter(({ port }) => port !== '').map(({ host }) => host)])].join(',')
+}
+
+/** Each worker under a role of its own; at another Supabase, of which nothing can be signed here, under its secret key. */
+function workerKeys(secrets: Secrets, devVars: LaptopOptions['devVars']): Partial<Record<KeyName, string>> {
+  if (devVars.SUPABASE_URL === undefined)
+    return databaseKeys(secrets.SUPABASE_PUBLISHABLE_KEY, signerOf(secrets.JWT_SECRET), {
+      nowMs: Date.now(),
+      days: KEY_DAYS,
+    })
+  const key = devVars.SUPABASE_SECRET_KEY
+  return key === undefined ? {} : { SUPABASE_RECORDER_KEY: key, SUPABASE_KEEPER_KEY: key }
+}
+
+/** The scheduler's jobs, from this process. */
+function startUpkeep(logFile: string, url: string, key: string): { close(): Promise<void> } {
+  rmSync(logFile, { force: true })
+  const io = {
+    connect: supabaseConnector({ url, key, keyName: 'SUPABASE_KEEPER_KEY', timeoutMs: UPKEEP_TIMEOUT_MS }),
+    now: Date.now,
+    maxCacheEntries: DEFAULT_MAX_CACHE_ENTRIES,
+    log: (_: string, line: string) => appendFileSync(logFile, `${line}\n`),
+  }
+  return startCron({ clock: systemClock, crons: Object.keys(JOBS), run: (cron) => runDue(cron, io) })
 }
 
 /** Starts every part on loopback, the stores side by side. When one cannot start, the others are ended. */
@@ -93,6 +127,7 @@ export async function startLaptop({
     const vars = {
       SUPABASE_URL: supabase.url,
       SUPABASE_SECRET_KEY: secrets.SUPABASE_SECRET_KEY,
+      ...workerKeys(secrets, devVars),
       UPSTASH_REDIS_REST_URL: redis.upstash.url,
       UPSTASH_REDIS_REST_TOKEN: secrets.UPSTASH_REDIS_REST_TOKEN,
       ...(provider && { SIMULATED_PROVIDER_URL: provider.url }),
@@ -104,6 +139,8 @@ export async function startLaptop({
       OPERATOR_TOKEN: secrets.OPERATOR_TOKEN,
     }
     const workers = own(startWorkers({ root, stateDir, port, vars, onExit: () => onDeath('workers') }))
+    if (vars.SUPABASE_KEEPER_KEY)
+      own(startUpkeep(join(stateDir, 'upkeep.log'), vars.SUPABASE_URL, vars.SUPABASE_KEEPER_KEY))
     const parts = [
       `Provider  ${provider ? 'simulated: no real model answers (put a key into .dev.vars for a real one)' : `real, by ${real.join(', ')}`}`,
       `Redis     ${redis.store.description}`,

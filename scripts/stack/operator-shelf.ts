@@ -3,6 +3,7 @@ import type { Shelf } from '../../src/training/artefacts/shelf.ts'
 import { supabaseShelf } from '../../src/training/artefacts/supabase-shelf.ts'
 import { leftBehind, operatorVars } from './operator.ts'
 import { OperatorError } from './operator-error.ts'
+import { systemClock } from './system-clock.ts'
 
 const DEADLINE_MS = 60_000
 
@@ -20,13 +21,7 @@ export function operatorShelf(): Shelf {
   }
   return supabaseShelf({
     connect: () => createClient(url, key, { auth: { persistSession: false, autoRefreshToken: false } }),
-    clock: {
-      now: Date.now,
-      after: (ms, fn) => {
-        const timer = setTimeout(fn, ms)
-        return () => clearTimeout(timer)
-      },
-    },
+    clock: systemClock,
     deadlineMs: DEADLINE_MS,
   })
 }

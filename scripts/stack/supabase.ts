@@ -34,7 +34,7 @@ export interface SupabaseOptions {
 }
 
 /** The roles and rights that a hosted project starts with, before any migration. */
-const BASELINE = `
+export const BASELINE = `
 do $$ begin
   if not exists (select from pg_roles where rolname = 'anon') then create role anon nologin noinherit; end if;
   if not exists (select from pg_roles where rolname = 'authenticated') then create role authenticated nologin noinherit; end if;

@@ -1,10 +1,28 @@
+import type { ListPrice } from '../models/provider.ts'
+import type { Usage } from '../providers/completion.ts'
+
+/** Where an answer came from, for the records of those who get it again. */
+export interface Origin {
+  /** The prediction that it was first given as. */
+  readonly predictionId: string
+  /** The model that gave it, as in the catalogue. */
+  readonly model: string
+  /** Whose prices count for it, and its name there. */
+  readonly pricedAs: {
+    readonly provider: string
+    readonly model: string
+    readonly price?: ListPrice | undefined
+  }
+  /** Tokens as its provider counted them, where it did. */
+  readonly usage?: Usage | undefined
+}
+
 /** One whole, healthy answer, as it was sent to the first caller. */
 export interface CacheEntry {
   /** `json`: one JSON document; `sse`: the text of a whole event stream, to be replayed as a stream. */
   readonly kind: 'json' | 'sse'
   readonly body: string
-  /** The prediction that the answer was first given as; absent in entries of before there were any. */
-  readonly predictionId?: string | undefined
+  readonly origin: Origin
   /** Milliseconds since the epoch. */
   readonly storedAtMs: number
   readonly expiresAtMs: number

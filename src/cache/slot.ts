@@ -3,7 +3,7 @@ import { canonical } from '../core/canonical.ts'
 import type { JsonObject } from '../core/json.ts'
 import { lengthPrefixed, type Vault } from '../core/vault.ts'
 import type { Tenant } from '../tenants/tenant.ts'
-import type { CacheEntry } from './entry.ts'
+import type { CacheEntry, Origin } from './entry.ts'
 import { type CacheSlot, CorruptEntryError } from './tier.ts'
 
 /**
@@ -17,7 +17,7 @@ const WITHOUT: ReadonlySet<string> = new Set(LEFT_OUT)
 const WITHOUT_USER: ReadonlySet<string> = new Set([...LEFT_OUT, 'user'])
 
 /** Raised when the canonical form or the entry's form changes: old entries are then never met again. */
-const VERSION = 'v1'
+const VERSION = 'v2'
 
 /** What the answer is asked from: part of every key. */
 export interface CacheRoute {
@@ -70,23 +70,30 @@ class SealedSlot implements CacheSlot {
     return this.#sealed.text
   }
 
-  async #seal({ kind, body, predictionId, storedAtMs, expiresAtMs }: CacheEntry): Promise<string> {
-    const times = `${VERSION}.${kind}.${storedAtMs}.${expiresAtMs}`
-    const head = predictionId === undefined ? times : `${times}.${predictionId}`
-    return `${head}.${await this.#vault.seal(this.#owner(), this.#place(head), body)}`
+  async #seal({ kind, body, origin, storedAtMs, expiresAtMs }: CacheEntry): Promise<string> {
+    const head = `${VERSION}.${kind}.${storedAtMs}.${expiresAtMs}`
+    const text = `${JSON.stringify(origin)}\n${body}`
+    return `${head}.${await this.#vault.seal(this.#owner(), this.#place(head), text)}`
   }
 
   async open(sealed: string): Promise<CacheEntry> {
     try {
       const parts = sealed.split('.')
-      const ciphertext = parts.pop()
-      const [version, kind, storedAt, expiresAt, predictionId] = parts
+      const [version, kind, storedAt, expiresAt, ciphertext] = parts
       if (version !== VERSION || (kind !== 'json' && kind !== 'sse') || !ciphertext || parts.length > 5)
         throw new Error('form')
       // The head is part of what is authenticated, exactly as it stands.
-      const body = await this.#vault.open(this.#owner(), this.#place(parts.join('.')), ciphertext)
-      const times = { storedAtMs: Number(storedAt), expiresAtMs: Number(expiresAt) }
-      return predictionId === undefined ? { kind, body, ...times } : { kind, body, predictionId, ...times }
+      const head = parts.slice(0, 4).join('.')
+      const text = await this.#vault.open(this.#owner(), this.#place(head), ciphertext)
+      const line = text.indexOf('\n')
+      return {
+        kind,
+        body: text.slice(line + 1),
+        // Authenticated, so it is what was written.
+        origin: JSON.parse(text.slice(0, line)) as Origin,
+        storedAtMs: Number(storedAt),
+        expiresAtMs: Number(expiresAt),
+      }
     } catch (cause) {
       throw new CorruptEntryError('the stored value does not open here', { cause })
     }

@@ -1,3 +1,4 @@
+import type { AlertRule, Channel } from '../metrics/alert-rules.ts'
 import type { ObjectiveState } from './objectives.ts'
 import type { View } from './view.ts'
 
@@ -11,14 +12,16 @@ export interface FigureRow {
 
 export type Figures = Readonly<Record<string, readonly FigureRow[]>>
 
-/** An alert that is about to fire, or does. What else is known of it stands in its rule. */
-export interface AlertState {
-  readonly name: string
-  readonly state: 'pending' | 'firing'
-  readonly sinceMs?: number
-  readonly value?: number
-  /** Which of several: a tier. */
-  readonly labels?: Readonly<Record<string, string>>
+/** An alert that is about to fire, or does. */
+export interface AlertState extends Pick<AlertRule, 'severity' | 'unit' | 'summary' | 'tip' | 'channels'> {
+  readonly rule: string
+  /** Which of several: `tier="kv"`. */
+  readonly labels: string
+  readonly state: 'inactive' | 'pending' | 'firing'
+  readonly sinceMs: number | null
+  readonly value: number | null
+  readonly told: readonly Channel[]
+  readonly silencedUntilMs: number | null
 }
 
 interface Common {

@@ -13,7 +13,7 @@ export function outboxOfAnySize(small: Outbox, store: Pick<RecordStore, 'insert'
       const [fitting, large]: [OutboxRecord[], OutboxRecord[]] = [[], []]
       for (const record of records) (isLarge(record) ? large : fitting).push(record)
       if (fitting.length > 0) await small.add(tenantId, fitting)
-      for (const { kind, row } of large) await store.insert(kind, [row])
+      for (const record of large) await store.insert([record])
     },
   }
 }

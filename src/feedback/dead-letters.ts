@@ -1,7 +1,8 @@
 import type { SupabaseClient } from '@supabase/supabase-js'
+import { utf8 } from '../core/bytes.ts'
 import { isRecord } from './intake.ts'
-import { storeRecords } from './record.ts'
-import type { RecordStore } from './record-store.ts'
+import type { OutboxRecord, TelemetryMessage } from './outbox.ts'
+import { inMessages } from './parcels.ts'
 
 /** A dead letter without its record, which may hold a caller's text. */
 export interface DeadLetterListing {
@@ -19,36 +20,42 @@ export interface Page {
 }
 
 export interface Replay {
-  readonly stored: number
-  /** Still dead, and so in the way of the next page. */
+  /** On their way to the recorder once more. */
+  readonly sent: number
+  /** No records at all. */
   readonly left: number
 }
 
 /** What the recorder buried in Supabase. */
 export class DeadLetters {
   readonly #connect: () => SupabaseClient
-  readonly #store: RecordStore
+  readonly #send: (message: TelemetryMessage) => Promise<void>
 
-  constructor(connect: () => SupabaseClient, store: RecordStore) {
+  /** @param send resolves once the recorder's queue holds the message */
+  constructor(connect: () => SupabaseClient, send: (message: TelemetryMessage) => Promise<void>) {
     this.#connect = connect
-    this.#store = store
+    this.#send = send
   }
 
-  list(page: Page): Promise<DeadLetterListing[]> {
+  /** Those whose record was stored meanwhile are taken off first. */
+  async list(page: Page): Promise<DeadLetterListing[]> {
+    await this.#settle()
     return this.#read('id, tenant_id, kind, reason, buried_at', page)
   }
 
-  /** Stores what its table takes by now. Ended half-way, or called twice, it stores nothing twice. */
+  /**
+   * Sends them to the recorder once more, who prices and stores them as all others. Each stays a dead letter until it is
+   * stored; what comes twice is stored once.
+   */
   async replay(page: Page): Promise<Replay> {
-    const letters = await this.#read<{ id: string; record: unknown }>('id, record', page)
-    const sound = letters.flatMap(({ id, record }) => (isRecord(record) ? [{ id, record }] : []))
-    const fates = await storeRecords(
-      this.#store,
-      sound.map(({ record }) => record),
-    )
-    const stored = sound.filter((_, place) => fates[place]?.kind === 'stored').map(({ id }) => id)
-    if (stored.length > 0) await this.#connect().from('dead_letters').delete().in('id', stored).throwOnError()
-    return { stored: stored.length, left: letters.length - stored.length }
+    const letters = await this.#read<{ record: unknown }>('record', page)
+    const sound = letters.flatMap(({ record }) => (isRecord(record) ? [record] : []))
+    for (const records of inMessages(sound, bytesOf)) await this.#send({ records })
+    return { sent: sound.length, left: letters.length - sound.length }
+  }
+
+  async #settle(): Promise<void> {
+    await this.#connect().rpc('settle_dead_letters').throwOnError()
   }
 
   async #read<Row>(columns: string, { limit, skip }: Page): Promise<Row[]> {
@@ -62,3 +69,5 @@ export class DeadLetters {
     return data as Row[]
   }
 }
+
+const bytesOf = (record: OutboxRecord): number => utf8(JSON.stringify(record)).length

@@ -74,7 +74,8 @@ function read(delivery: Delivery): Part[] {
 /** What a table says of a row, it says better; here only what is needed to find it. */
 export function isRecord(value: unknown): value is OutboxRecord {
   if (!isObject(value) || typeof value.kind !== 'string' || !Object.hasOwn(TABLES, value.kind)) return false
-  return isObject(value.row) && typeof value.row.id === 'string' && UUID.test(value.row.id)
+  const id = isObject(value.row) && value.row[TABLES[value.kind as OutboxRecord['kind']].id]
+  return typeof id === 'string' && UUID.test(id)
 }
 
 function letter(value: unknown, reason: string, newId: () => string): DeadLetter {

@@ -1,10 +1,31 @@
+import type { PricedTokens, ProviderCall } from '../cost/ledger.ts'
 import type { FeedbackRow } from './feedback.ts'
+import type { MinuteRow } from './folding.ts'
 import type { PredictionRow } from './prediction.ts'
 
 /** A row on its way to its table. Its `id` is made before it leaves, so arriving twice is arriving once. */
 export type OutboxRecord =
-  | { readonly kind: 'prediction'; readonly row: PredictionRow }
+  | {
+      readonly kind: 'prediction'
+      readonly row: PredictionRow
+      /** In the order in which they were made; priced where they are stored, whose table of prices is too large elsewhere. */
+      readonly calls?: readonly ProviderCall[]
+      /** What a hit spared. */
+      readonly saved?: PricedTokens | undefined
+    }
   | { readonly kind: 'feedback'; readonly row: FeedbackRow }
+  | { readonly kind: 'minute'; readonly row: MinuteRow; readonly saved?: PricedTokens | undefined }
+  | { readonly kind: 'text'; readonly row: TextRow }
+
+/** What was said, of a tenant that wants it kept: a row of `prediction_texts`. */
+export interface TextRow {
+  readonly prediction_id: string
+  readonly tenant_id: string
+  /** ISO 8601. */
+  readonly created_at: string
+  readonly prompt: string
+  readonly answer: string
+}
 
 export interface Outbox {
   /**
@@ -29,7 +50,11 @@ export interface Parcel {
   readonly text: string
 }
 
+/** Of no two records the same: a prediction and its text leave an outbox each for itself. */
+export const recordId = (record: OutboxRecord): string =>
+  record.kind === 'text' ? `${record.row.prediction_id}:text` : record.row.id
+
 export const toParcel = (record: OutboxRecord): Parcel => ({
-  id: record.row.id,
+  id: recordId(record),
   text: JSON.stringify(record),
 })

@@ -1,3 +1,5 @@
+import type { PricedTokens, ProviderCall, ToldUsage } from '../cost/ledger.ts'
+
 /** One recorded inference: a row of `ml_predictions`, column by column. */
 export interface PredictionRow {
   /** A UUID of version 7, the same as in `x-beast-prediction`. */
@@ -37,6 +39,30 @@ export interface PredictionRow {
   readonly answer_hash: string | null
 }
 
+/** What was paid, or spared, for a request: for whoever has the prices. */
+export function callsOf(
+  facts: PredictionFacts & { readonly said?: string | undefined },
+): readonly ProviderCall[] {
+  const { attempts, sentLength, said = '' } = facts
+  return attempts.map((attempt) => ({
+    route: attempt.routeId,
+    provider: attempt.provider,
+    model: attempt.model,
+    price: attempt.price,
+    endpoint: attempt.endpointId,
+    result: attempt.result,
+    failure: attempt.failure,
+    ms: attempt.ms,
+    mayBeBilled: attempt.mayBeBilled,
+    usage: attempt.usage,
+    sentBytes: sentLength,
+    saidBytes: attempt.firstByteMs === undefined ? 0 : said.length,
+  }))
+}
+
+export const savedBy = ({ origin, cache }: PredictionFacts): PricedTokens | undefined =>
+  origin && cache === 'hit' ? { ...origin.pricedAs, usage: origin.usage } : undefined
+
 /** What selection has to say of its choice, as far as a row wants it. */
 export interface Decision {
   readonly task: string
@@ -58,17 +84,37 @@ export interface PredictionFacts {
   readonly cache: PredictionRow['cache']
   readonly replayed: boolean
   readonly tier: string | undefined
-  /** The prediction whose answer a hit repeats, where its entry says so. */
-  readonly cachedPredictionId: string | undefined
+  /** Keyed hashes of who asked and of what was asked. */
+  readonly userHash: string | undefined
+  readonly promptHash: string | undefined
+  /** Length of the conversation, characters. */
+  readonly sentLength: number
+  readonly answerHash?: string | undefined
+  /** Where the answer that a hit repeats came from. */
+  readonly origin:
+    | {
+        readonly predictionId: string
+        readonly model: string
+        readonly pricedAs: PricedTokens
+        readonly usage?: ToldUsage | undefined
+      }
+    | undefined
   readonly receivedAtMs: number
   readonly totalMs: number
   readonly upstreamMs: number | undefined
   readonly usage: { readonly inputTokens: number; readonly outputTokens: number } | undefined
   readonly attempts: readonly {
     readonly routeId: string
+    readonly provider: string
+    readonly model: string
+    readonly price: PricedTokens['price']
+    readonly endpointId: string
+    readonly ms: number
+    readonly mayBeBilled: boolean
+    readonly usage: ToldUsage | undefined
     readonly startedAtMs: number
     readonly firstByteMs: number | undefined
-    readonly result: string
+    readonly result: ProviderCall['result']
     readonly failure: string | undefined
   }[]
   readonly explain: (() => Decision) | undefined
@@ -91,23 +137,24 @@ export function toPredictionRow(facts: PredictionFacts): PredictionRow | undefin
   const decision = facts.explain ? storableDecision(facts.explain()) : null
   const answered = attempts.find(({ result }) => result === 'answered')
   const isHit = facts.cache === 'hit'
+  const model = answered?.routeId ?? facts.origin?.model
   return {
     id: facts.predictionId,
     tenant_id: tenantId,
     key_id: facts.keyId ?? null,
     request_id: facts.requestId,
-    user_hash: null,
+    user_hash: facts.userHash ?? null,
     created_at: new Date(receivedAtMs).toISOString(),
     route: storable(facts.routeId),
-    model: storable(answered?.routeId),
-    provider: storable(answered?.routeId.split(':', 1)[0], 128),
+    model: storable(model),
+    provider: storable(model?.split(':', 1)[0], 128),
     stream: facts.stream,
     outcome: facts.outcome,
     error_code: facts.errorCode ?? null,
     cache: facts.cache,
     cache_tier: facts.tier ?? null,
     cache_match: isHit ? 'exact' : null,
-    cached_prediction_id: facts.cachedPredictionId ?? null,
+    cached_prediction_id: facts.origin?.predictionId ?? null,
     task: decision?.task ?? null,
     mode: null,
     language: storable(decision?.codeLanguage, 64),
@@ -126,8 +173,8 @@ export function toPredictionRow(facts: PredictionFacts): PredictionRow | undefin
     predicted_quality: null,
     decision,
     features: features(facts, decision),
-    prompt_hash: null,
-    answer_hash: null,
+    prompt_hash: facts.promptHash ?? null,
+    answer_hash: facts.answerHash ?? null,
   }
 }
 
@@ -141,10 +188,15 @@ export function toAbandonedRow(facts: PredictionFacts): PredictionRow | undefine
   return row && { ...row, outcome: 'error', error_code: 'abandoned' }
 }
 
-function features({ attempts, replayed }: PredictionFacts, decision: Decision | null) {
+function features({ attempts, replayed, origin }: PredictionFacts, decision: Decision | null) {
   const failures = attempts.flatMap(({ failure }) => (failure === undefined ? [] : [failure]))
   return {
     ...(replayed && { replayed }),
+    // Tokens that a hit has saved; its own are none.
+    ...(origin?.usage && {
+      saved_input_tokens: origin.usage.inputTokens,
+      saved_output_tokens: origin.usage.outputTokens,
+    }),
     ...(decision && { estimated_input_tokens: decision.inputTokens }),
     ...(failures.length > 0 && { failures: failures.slice(0, MAX_FAILURES) }),
   }

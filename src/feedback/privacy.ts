@@ -1,11 +1,11 @@
 import { GatewayError } from '../core/errors.ts'
 import { SYSTEM_TENANT_ID } from '../models/registry.ts'
+import type { KeyedHashes } from './keyed-hashes.ts'
 import type { EndUser, ExportRow, PrivacyStore } from './privacy-store.ts'
-import type { UserHashes } from './user-hash.ts'
 
 export interface PrivacyParts {
   readonly store: PrivacyStore
-  readonly hashes: UserHashes
+  readonly hashes: KeyedHashes
   readonly now: () => number
   /** Has the tenant's account drop what it holds, and whatever comes later. */
   readonly eraseAccount: (tenantId: string) => Promise<void>

@@ -1,9 +1,13 @@
 import type { OutboxRecord } from './outbox.ts'
 
-export const TABLES: Readonly<Record<OutboxRecord['kind'], string>> = {
-  prediction: 'ml_predictions',
-  feedback: 'quality_feedback_history',
-}
+/** Where each kind goes, and the column whose value it is known by. A prediction brings rows of the ledger with it. */
+export const TABLES: Readonly<Record<OutboxRecord['kind'], { readonly table: string; readonly id: string }>> =
+  {
+    prediction: { table: 'ml_predictions', id: 'id' },
+    feedback: { table: 'quality_feedback_history', id: 'id' },
+    minute: { table: 'prediction_minutes', id: 'id' },
+    text: { table: 'prediction_texts', id: 'prediction_id' },
+  }
 
 /**
  * `refused`: the rows themselves are at fault, however often they come. `unclear`: the store answered with a failure
@@ -33,10 +37,10 @@ export interface DeadLetter {
 
 export interface RecordStore {
   /**
-   * All of them or none; those whose id is there already are left alone.
+   * Records of one kind. Those that are there already are left alone; what fails half-way is done again as a whole.
    * @throws StoreError
    */
-  insert(kind: OutboxRecord['kind'], rows: readonly object[]): Promise<void>
+  insert(records: readonly OutboxRecord[]): Promise<void>
   /** @throws StoreError */
   bury(letters: readonly DeadLetter[]): Promise<void>
   /** Whether it answers at all. */

@@ -1,20 +1,25 @@
 import type { PostgrestError, SupabaseClient } from '@supabase/supabase-js'
-import { type DeadLetter, type RecordStore, StoreError, TABLES, type Trouble } from './record-store.ts'
+import type { Prices } from '../cost/prices.ts'
+import type { OutboxRecord } from './outbox.ts'
+import { type DeadLetter, type RecordStore, StoreError, type Trouble } from './record-store.ts'
+import { tablesOf } from './table-rows.ts'
 
 /** The tables of records in Supabase. */
 export class SupabaseRecords implements RecordStore {
   readonly #connect: () => SupabaseClient
+  readonly #prices: Prices
 
-  constructor(connect: () => SupabaseClient) {
+  constructor(connect: () => SupabaseClient, prices: Prices) {
     this.#connect = connect
+    this.#prices = prices
   }
 
-  insert(kind: keyof typeof TABLES, rows: readonly object[]): Promise<void> {
-    return this.#add(TABLES[kind], rows)
+  async insert(records: readonly OutboxRecord[]): Promise<void> {
+    for (const { table, id, rows } of tablesOf(records, this.#prices)) await this.#add(table, id, rows)
   }
 
   bury(letters: readonly DeadLetter[]): Promise<void> {
-    return this.#add('dead_letters', letters)
+    return this.#add('dead_letters', 'id', letters)
   }
 
   async isUp(): Promise<boolean> {
@@ -22,10 +27,10 @@ export class SupabaseRecords implements RecordStore {
     return error === null
   }
 
-  async #add(table: string, rows: readonly object[]): Promise<void> {
+  async #add(table: string, id: string, rows: readonly object[]): Promise<void> {
     const { error, status } = await this.#connect()
       .from(table)
-      .upsert([...rows], { onConflict: 'id', ignoreDuplicates: true })
+      .upsert([...rows], { onConflict: id, ignoreDuplicates: true })
     // The message alone: details may quote the row, whose text is not for logs.
     if (error) throw new StoreError(troubleOf(status, error), `${error.code}: ${error.message}`)
   }

@@ -1,21 +1,33 @@
 import { type Clock, type WaitUntil, withDeadline } from '../core/clock.ts'
+import type { HitFolding } from './folding.ts'
+import type { KeyedHashes } from './keyed-hashes.ts'
 import { type OutboxRecord, type Parcel, type TelemetryMessage, toParcel } from './outbox.ts'
 import { fullJitterMs, inMessages } from './parcels.ts'
-import { type PredictionFacts, toPredictionRow } from './prediction.ts'
+import { callsOf, type PredictionFacts, savedBy, toPredictionRow } from './prediction.ts'
+import { toTextRow } from './text.ts'
 
 export interface TelemetryOptions {
   readonly clock: Clock
   /** Uniform in [0, 1). */
   readonly random: () => number
   /** Tells the tenant's account what became of an announced request. @returns false when it has no room */
-  readonly settle: (tenantId: string, parcel: Parcel) => Promise<boolean>
+  readonly settle: (tenantId: string, parcel: Parcel, text: Parcel | undefined) => Promise<boolean>
   /** Resolves once the queue holds the message. */
   readonly send: (message: TelemetryMessage) => Promise<void>
+  readonly folding: HitFolding
+  /** Keyed hashes of what models say. */
+  readonly hashes: Pick<KeyedHashes, 'of'>
 }
 
 export interface TelemetryFacts extends PredictionFacts {
   /** Whether the tenant's account was told of it before it was to spend. */
   readonly announced: boolean
+  /** Whether it is added up with others instead. */
+  readonly folded: boolean
+  /** What the model said; undefined where none did. */
+  readonly said: string | undefined
+  /** The conversation as JSON, where it is to be kept with what was said. */
+  readonly prompt: (() => string) | undefined
 }
 
 const GATHER_MS = 1_000
@@ -49,11 +61,17 @@ export class Telemetry {
 
   /** Never throws and never waits. Requests of nobody known leave no row. */
   record(facts: TelemetryFacts, waitUntil: WaitUntil): void {
-    if (facts.tenantId === undefined) return
-    if (facts.announced) waitUntil(this.#settle(facts, facts.tenantId))
+    const { tenantId } = facts
+    if (tenantId === undefined) return
+    if (facts.folded) {
+      this.#options.folding.add({ ...facts, tenantId, model: facts.origin?.model, saved: savedBy(facts) })
+      this.#sendSoon(waitUntil)
+    } else if (facts.announced) waitUntil(this.#settle(facts, tenantId))
     else {
       const row = toPredictionRow(facts)
-      if (row) this.#gather({ kind: 'prediction', row }, waitUntil)
+      if (!row) return
+      this.#gather({ kind: 'prediction', row, saved: savedBy(facts) })
+      this.#sendSoon(waitUntil)
     }
   }
 
@@ -62,24 +80,32 @@ export class Telemetry {
   }
 
   async #settle(facts: TelemetryFacts, tenantId: string): Promise<void> {
-    const row = toPredictionRow(facts)
+    const { said, prompt, predictionId, receivedAtMs } = facts
+    const answerHash = said ? await this.#options.hashes.of(tenantId, said) : undefined
+    const row = toPredictionRow({ ...facts, answerHash })
     if (!row) return
-    const record: OutboxRecord = { kind: 'prediction', row }
-    const taken = await this.#options.settle(tenantId, toParcel(record)).catch(() => false)
+    const records: OutboxRecord[] = [{ kind: 'prediction', row, calls: callsOf(facts) }]
+    if (prompt && said !== undefined)
+      records.push({ kind: 'text', row: toTextRow(predictionId, tenantId, receivedAtMs, prompt(), said) })
+    const [parcel, text] = records.map(toParcel)
+    const taken = parcel && (await this.#options.settle(tenantId, parcel, text).catch(() => false))
     // Should the account send its own word too, later, the table has the id already.
     if (taken) return
     if (this.#held >= MAX_HELD) this.#dropped += 1
     else {
-      this.#held += 1
-      await this.#send([record])
+      this.#held += records.length
+      await this.#send(records)
     }
   }
 
-  #gather(record: OutboxRecord, waitUntil: WaitUntil): void {
+  #gather(record: OutboxRecord): void {
     if (this.#held < MAX_HELD) {
       this.#held += 1
       this.#waiting.push(record)
-    } else this.#dropped += 1
+    } else this.#dropped += record.kind === 'minute' ? record.row.requests : 1
+  }
+
+  #sendSoon(waitUntil: WaitUntil): void {
     const nowMs = this.#options.clock.now()
     if (this.#waiting.length >= LOT) waitUntil(this.#sendWaiting())
     // Whoever promised to send may have been ended before its time: then the next one does.
@@ -97,6 +123,7 @@ export class Telemetry {
   }
 
   #sendWaiting(): Promise<void> {
+    for (const { row, saved } of this.#options.folding.take()) this.#gather({ kind: 'minute', row, saved })
     return this.#send(this.#waiting.splice(0, MAX_SENT))
   }
 
@@ -128,7 +155,7 @@ export class Telemetry {
 }
 
 /** What all of a row but its names and its decision may take: about a thousand bytes, most of them names of columns. */
-const ROW_BYTES = 1_300
+const ROW_BYTES = 1_800
 
 /** Not less than the record's JSON takes, bytes. Measuring the JSON itself of each hit took a thirtieth of the hit. */
 function sizeOf(record: OutboxRecord): number {

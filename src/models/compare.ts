@@ -1,5 +1,6 @@
 import { HALF_LIFE_MS, type ModelFigures, type Quantiles } from '../metrics/model-stats.ts'
-import type { ListPrice, Model } from './model.ts'
+import type { Model } from './model.ts'
+import type { ListPrice } from './provider.ts'
 import { SYSTEM_TENANT_ID } from './registry.ts'
 
 /** A model as its caller compares it with others. null is unknown. */

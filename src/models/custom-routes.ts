@@ -71,8 +71,12 @@ function routeOf(
 function toModel(custom: CustomModel, route: Route): Model {
   const { config } = custom
   const { input_usd_per_mtok: inputUsdPerMTok, output_usd_per_mtok: outputUsdPerMTok } = config
+  const price =
+    inputUsdPerMTok !== undefined && outputUsdPerMTok !== undefined
+      ? { inputUsdPerMTok, outputUsdPerMTok }
+      : undefined
   return {
-    route,
+    route: price ? { ...route, price } : route,
     kind: 'custom',
     ownerId: custom.tenantId,
     isPublic: custom.isPublic,
@@ -86,9 +90,6 @@ function toModel(custom: CustomModel, route: Route): Model {
       json: config.json,
     },
     suits: config.suits,
-    price:
-      inputUsdPerMTok !== undefined && outputUsdPerMTok !== undefined
-        ? { inputUsdPerMTok, outputUsdPerMTok }
-        : undefined,
+    price,
   }
 }

@@ -1,5 +1,5 @@
 import type { Plan } from '../tenants/tenant.ts'
-import type { Route } from './provider.ts'
+import type { ListPrice, Route } from './provider.ts'
 
 /** What a model can do. `undefined` is unknown, which never excludes it. */
 export interface Capabilities {
@@ -10,12 +10,6 @@ export interface Capabilities {
   readonly vision?: boolean | undefined
   /** Keeps to `response_format`. */
   readonly json?: boolean | undefined
-}
-
-/** List price, US dollars for a million tokens. */
-export interface ListPrice {
-  readonly inputUsdPerMTok: number
-  readonly outputUsdPerMTok: number
 }
 
 /**

@@ -8,6 +8,12 @@ export interface SealedCredential {
   readonly place: KeyPlace
 }
 
+/** List price, US dollars for a million tokens. */
+export interface ListPrice {
+  readonly inputUsdPerMTok: number
+  readonly outputUsdPerMTok: number
+}
+
 /** One address and one key of a provider. Several of one provider share its load by weight. */
 export interface Endpoint {
   /** Tells it apart in records and breakers: `openai`, `openai#2`. */
@@ -38,6 +44,8 @@ export interface Provider {
   readonly plans: readonly Plan[]
   /** Part of every cache key: raise it when the same name starts to mean another model. */
   readonly revision: string
+  /** What every model of it costs; absent = what is listed of each. */
+  readonly price?: ListPrice | undefined
 }
 
 /** A model at a provider: what a request is sent to, and what its answer is cached under. */
@@ -48,6 +56,8 @@ export interface Route {
   readonly provider: Provider
   /** Its name at the provider. */
   readonly model: string
+  /** What whoever added it says it costs; absent = what the provider lists. */
+  readonly price?: ListPrice | undefined
 }
 
 /** Where one attempt goes. */

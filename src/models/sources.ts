@@ -41,9 +41,9 @@ export function nameable({ prefix, kind, provider }: Source, models: readonly Li
 
 /** A model as its source lists it, or as a caller names it where the source has not said yet what it has. */
 export function modelAt({ provider, prefix, kind }: Source, { id, contextTokens }: ListedModel): Model {
-  const { revision, plans, ownerId } = provider
+  const { revision, plans, ownerId, price } = provider
   return {
-    route: { id: prefix + id, revision, provider, model: id },
+    route: { id: prefix + id, revision, provider, model: id, price },
     kind,
     ownerId,
     // What its tenant published is the one model, not whatever its server will have one day.
@@ -51,6 +51,7 @@ export function modelAt({ provider, prefix, kind }: Source, { id, contextTokens 
     isActive: true,
     plans,
     capabilities: { contextTokens },
+    price,
   }
 }
 

@@ -1,9 +1,13 @@
 import { isObject, type JsonObject, type JsonValue } from '../core/json.ts'
+import { Said } from './said.ts'
 
 /** Tokens as the provider counted them. */
 export interface Usage {
   readonly inputTokens: number
   readonly outputTokens: number
+  /** Of the input, what the provider had cached; of the output, what was thought. Absent = not said. */
+  readonly cachedTokens?: number | undefined
+  readonly reasoningTokens?: number | undefined
 }
 
 /** What an answer turned out to be. */
@@ -13,6 +17,8 @@ export interface Verdict {
   /** The model, or the provider's filter, declined: true, but not worth repeating to the next caller. */
   readonly refused: boolean
   readonly usage: Usage | undefined
+  /** What it says to its reader, at most `MAX_SAID` characters a choice. */
+  readonly said: string
 }
 
 /** Judges a whole `chat.completion`. @returns undefined when it is none */
@@ -28,18 +34,22 @@ export function judgeCompletion(text: string): Verdict | undefined {
   const choices = value.choices.filter(isObject)
   if (choices.length !== value.choices.length || !choices.every((choice) => isObject(choice.message)))
     return undefined
+  const said = new Said()
+  for (const [index, choice] of choices.entries()) said.add(index, choice.message)
   return {
     complete: choices.every((choice) => typeof choice.finish_reason === 'string'),
     refused: choices.some(
       (choice) => choice.finish_reason === 'content_filter' || hasRefusal(choice.message),
     ),
     usage: readUsage(value.usage),
+    said: said.text,
   }
 }
 
 /** Watches the data of a stream's events until `[DONE]`. */
 export class StreamJudge {
   readonly #choices = new Map<number, boolean>()
+  readonly #said = new Said()
   #refused = false
   #usage: Usage | undefined
   #done = false
@@ -61,6 +71,7 @@ export class StreamJudge {
       complete: this.#done && finished.length > 0 && finished.every(Boolean),
       refused: this.#refused,
       usage: this.#usage,
+      said: this.#said.text,
     }
   }
 
@@ -87,6 +98,7 @@ export class StreamJudge {
   #choice(choice: JsonObject): void {
     const index = typeof choice.index === 'number' ? choice.index : 0
     const finished = typeof choice.finish_reason === 'string'
+    this.#said.add(index, choice.delta)
     this.#choices.set(index, finished || this.#choices.get(index) === true)
     this.#begun ||= finished || saysSomething(choice.delta)
     if (choice.finish_reason === 'content_filter' || hasRefusal(choice.delta)) this.#refused = true
@@ -110,9 +122,20 @@ const hasRefusal = (message: JsonValue | undefined): boolean =>
 function readUsage(usage: JsonValue | undefined): Usage | undefined {
   if (!isObject(usage)) return undefined
   const [inputTokens, outputTokens] = [count(usage.prompt_tokens), count(usage.completion_tokens)]
-  return inputTokens === undefined || outputTokens === undefined ? undefined : { inputTokens, outputTokens }
+  if (inputTokens === undefined || outputTokens === undefined) return undefined
+  const cachedTokens = detail(usage.prompt_tokens_details, 'cached_tokens')
+  const reasoningTokens = detail(usage.completion_tokens_details, 'reasoning_tokens')
+  return {
+    inputTokens,
+    outputTokens,
+    ...(cachedTokens && { cachedTokens }),
+    ...(reasoningTokens && { reasoningTokens }),
+  }
 }
 
 /** A count that can be believed. */
 export const count = (value: JsonValue | undefined): number | undefined =>
   typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : undefined
+
+const detail = (details: JsonValue | undefined, name: string): number | undefined =>
+  isObject(details) ? count(details[name]) : undefined

@@ -1,6 +1,7 @@
 import type { JsonObject } from '../core/json.ts'
 import type { AnswerContext, Completion } from './adapter.ts'
 import type { Verdict } from './completion.ts'
+import { Said } from './said.ts'
 import { sseEvent } from './sse.ts'
 
 export type FinishReason = 'stop' | 'length' | 'tool_calls' | 'content_filter'
@@ -63,7 +64,10 @@ export function completionOf(answer: TranslatedAnswer, context: AnswerContext): 
     ...(counts && { usage: usageOf(counts) }),
   }
   const refused = choices.some(({ finish }) => finish === 'content_filter')
-  return { body: JSON.stringify(body), verdict: { complete: true, refused, usage: billed(counts) } }
+  const said = new Said()
+  for (const { index, message } of body.choices) said.add(index, message as JsonObject)
+  const verdict = { complete: true, refused, usage: billed(counts), said: said.text }
+  return { body: JSON.stringify(body), verdict }
 }
 
 /** Formats without a reason of their own for it say "stop" where a model stopped in order to call a tool. */
@@ -78,7 +82,12 @@ const toolCall = ({ id, name, extra, ...call }: TranslatedCall) => ({
 })
 
 const billed = (counts: TokenCounts | undefined): Verdict['usage'] =>
-  counts && { inputTokens: counts.prompt, outputTokens: counts.completion }
+  counts && {
+    inputTokens: counts.prompt,
+    outputTokens: counts.completion,
+    ...(counts.cached > 0 && { cachedTokens: counts.cached }),
+    ...(counts.reasoning > 0 && { reasoningTokens: counts.reasoning }),
+  }
 
 const usageOf = ({ prompt, completion, cached, reasoning }: TokenCounts) => ({
   prompt_tokens: prompt,
@@ -100,6 +109,7 @@ export class ChunkWriter {
   #id: string
   #model: string
   #counts: TokenCounts | undefined
+  readonly #said = new Said()
   #refused = false
   #begun = false
   #done = false
@@ -120,7 +130,7 @@ export class ChunkWriter {
 
   get verdict(): Verdict {
     const complete = this.#done && this.allFinished
-    return { complete, refused: this.#refused, usage: billed(this.#counts) }
+    return { complete, refused: this.#refused, usage: billed(this.#counts), said: this.#said.text }
   }
 
   /** Whether every choice that was opened has come to its end, and there is one. */
@@ -147,6 +157,7 @@ export class ChunkWriter {
 
   delta(delta: JsonObject, index = 0): string {
     this.#begun = true
+    this.#said.add(index, delta)
     return this.#chunk(index, delta, null)
   }
 

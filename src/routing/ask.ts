@@ -1,4 +1,4 @@
-import type { CacheEntry } from '../cache/entry.ts'
+import type { CacheEntry, Origin } from '../cache/entry.ts'
 import type { WaitUntil, Watch } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
 import type { Target } from '../models/provider.ts'
@@ -18,8 +18,8 @@ export interface AskServices extends AttemptsServices {
   readonly limits: ChatLimits
 }
 
-/** A whole, healthy answer, as it may be kept. */
-export type Answer = Pick<CacheEntry, 'kind' | 'body'>
+/** A whole, healthy answer, as it may be kept, and which model gave it. */
+export type Answer = Pick<CacheEntry, 'kind' | 'body'> & Omit<Origin, 'predictionId'>
 export type Keep = (answer: Answer) => Promise<void>
 
 /** A request to whichever of these models answers first, best first. */
@@ -62,6 +62,7 @@ export async function askModels(services: AskServices, call: ModelCall): Promise
     const { body, verdict } = begun.completion
     note.end('answered', verdict.usage)
     settlement.usage = verdict.usage
+    settlement.said = verdict.said
     settlement.settle('success')
     watch.stop()
     over.resolve(keepIfWorth(services, call, note, verdict, { kind: 'json', body }))
@@ -105,6 +106,7 @@ function stream(
     left.removeEventListener('abort', relayed.leave)
     const { verdict } = how
     settlement.usage = verdict.usage
+    settlement.said = verdict.said
     if (how.kind === 'left') {
       note.end('cancelled', verdict.usage)
       return settlement.settle('cancelled')
@@ -135,9 +137,16 @@ function keepIfWorth(
   { keep, standsFor }: ModelCall,
   { target }: AttemptNote,
   verdict: Verdict,
-  answer: Answer,
+  answer: Pick<CacheEntry, 'kind' | 'body'>,
 ): Promise<void> | undefined {
   const isHealthy = verdict.complete && !verdict.refused
   const isWorth = isHealthy && answer.body.length <= limits.maxEntryLength
-  return keep && isWorth && standsFor(target) ? keep(answer) : undefined
+  return keep && isWorth && standsFor(target)
+    ? keep({ ...answer, ...giverOf(target), usage: verdict.usage })
+    : undefined
 }
+
+const giverOf = ({ route }: Target): Omit<Origin, 'predictionId' | 'usage'> => ({
+  model: route.id,
+  pricedAs: { provider: route.provider.name, model: route.model, price: route.price },
+})

@@ -7,6 +7,8 @@ import type { CacheSlot } from '../cache/tier.ts'
 import { type Clock, type WaitUntil, Watch } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
 import { isObject, type JsonValue } from '../core/json.ts'
+import type { HitFolding } from '../feedback/folding.ts'
+import type { KeyedHashes } from '../feedback/keyed-hashes.ts'
 import { type PredictionRow, toAbandonedRow } from '../feedback/prediction.ts'
 import type { Caller } from '../tenants/tenant.ts'
 import { type Answer, type AskServices, askModels, type Keep } from './ask.ts'
@@ -29,6 +31,8 @@ export interface ChatServices extends AskServices, PlanServices {
   readonly slots: SlotMaker
   readonly chain: CacheChain
   readonly accounts: Accounts
+  readonly folding: Pick<HitFolding, 'isDue'>
+  readonly userHashes: Pick<KeyedHashes, 'of'>
 }
 
 /** One request as it reached the story: who asks, what, and what ends it. */
@@ -66,15 +70,19 @@ export async function answerChat(services: ChatServices, call: ChatCall): Promis
   settlement.keyId = caller.keyId
 
   const canonicalBody = isObject(call.body) ? services.slots.canonical(tenant, call.body) : ''
+  settlement.sentLength = canonicalBody.length
   const request = checkChatRequest(call.body)
   settlement.stream = request.stream === true
   const control = cacheControl(call.headers, tenant.cachePolicy, request.temperature === 0)
   const wished = await wish(services, tenant, request.model, call.waitUntil)
   const { requested } = wished
   settlement.routeId = requested.id
+  if (typeof request.user === 'string' && request.user !== '')
+    settlement.userHash = await services.userHashes.of(tenant.id, request.user)
 
   const slot =
     control.read || control.store ? await services.slots.slot(tenant, requested, canonicalBody) : undefined
+  settlement.promptHash = slot?.id
   const watch = new Watch(services.clock)
   const read = slot && control.read ? await lookUp(services, call, slot, control, watch) : undefined
   const status = read ? cacheStatus(read, services.clock.now()) : BYPASS
@@ -82,7 +90,9 @@ export async function answerChat(services: ChatServices, call: ChatCall): Promis
   if (read?.entry) {
     watch.stop()
     settlement.tier = read.from
-    settlement.cachedPredictionId = read.entry.predictionId
+    const { origin } = read.entry
+    settlement.origin = origin
+    if (services.folding.isDue(tenant.id)) settlement.fold(origin)
     settlement.settle('success')
     const { kind, body } = read.entry
     const age = ageSeconds(read.entry, services.clock.now())
@@ -93,6 +103,7 @@ export async function answerChat(services: ChatServices, call: ChatCall): Promis
     if (control.onlyIfCached) throw notCached()
     plan = choose(services, tenant, wished, request)
     settlement.explain = plan.record
+    if (tenant.keepsText) settlement.prompt = () => JSON.stringify(request.messages)
     await mustBeAllowedToSpend(services, caller, settlement, watch)
   } catch (error) {
     watch.stop()
@@ -136,7 +147,9 @@ function store(
 ): Promise<void> {
   const { chain, clock } = services
   const expiresAtMs = chain.expiryMs(control.ttlMs)
-  return chain.write(slot, { ...answer, predictionId, storedAtMs: clock.now(), expiresAtMs })
+  const { kind, body, ...gave } = answer
+  const origin = { predictionId, ...gave }
+  return chain.write(slot, { kind, body, origin, storedAtMs: clock.now(), expiresAtMs })
 }
 
 async function mustBeAllowedToSpend(

@@ -1,6 +1,7 @@
+import type { Origin } from '../cache/entry.ts'
 import type { TierName } from '../cache/tier.ts'
 import { type ErrorCode, type Fault, toGatewayError } from '../core/errors.ts'
-import type { Target } from '../models/provider.ts'
+import type { ListPrice, Target } from '../models/provider.ts'
 import type { Usage } from '../providers/completion.ts'
 import { FAILURES, type FailureKind } from '../providers/failure-table.ts'
 import { UpstreamError } from '../providers/failures.ts'
@@ -16,6 +17,10 @@ export type CacheResult = 'hit' | 'miss' | 'bypass' | 'none'
  */
 export interface AttemptRecord {
   readonly routeId: string
+  /** Whose prices count, and the model's name there. */
+  readonly provider: string
+  readonly model: string
+  readonly price: ListPrice | undefined
   readonly endpointId: string
   readonly startedAtMs: number
   readonly ms: number
@@ -44,8 +49,20 @@ export interface RequestEvent {
   /** Whether it was given what an earlier request with its `Idempotency-Key` got. */
   readonly replayed: boolean
   readonly tier: TierName | undefined
-  /** The prediction whose answer a hit repeats; undefined also where its entry does not say. */
-  readonly cachedPredictionId: string | undefined
+  /** Where the answer that a hit repeats came from. */
+  readonly origin: Origin | undefined
+  /** Whether it is added up with others, and goes by the prediction that it repeats. */
+  readonly folded: boolean
+  /** Keyed hash of the request's `user`. */
+  readonly userHash: string | undefined
+  /** Keyed hash of all that can change the answer; undefined where the cache has no part in it. */
+  readonly promptHash: string | undefined
+  /** What the model said, where one was asked. */
+  readonly said: string | undefined
+  /** Length of the conversation in its canonical form, characters. */
+  readonly sentLength: number
+  /** The conversation as JSON, for a tenant that keeps it. */
+  readonly prompt: (() => string) | undefined
   /** Whether the tenant's account was told of it before it was to spend. */
   readonly announced: boolean
   readonly receivedAtMs: number
@@ -107,6 +124,9 @@ export class AttemptNote {
     const { target, startedAtMs } = this
     this.#record ??= {
       routeId: target.route.id,
+      provider: target.route.provider.name,
+      model: target.route.model,
+      price: target.route.price,
       endpointId: target.endpoint.id,
       startedAtMs,
       ms: this.#now() - startedAtMs,
@@ -125,12 +145,18 @@ export class Settlement {
   cache: CacheResult = 'none'
   replayed = false
   tier: TierName | undefined
-  cachedPredictionId: string | undefined
+  origin: Origin | undefined
+  folded = false
+  userHash: string | undefined
+  promptHash: string | undefined
+  said: string | undefined
+  sentLength = 0
+  prompt: (() => string) | undefined
   announced = false
   usage: Usage | undefined
   explain: (() => RouteRecord) | undefined
   readonly requestId: string
-  readonly predictionId: string
+  #predictionId: string
   readonly #receivedAtMs: number
   readonly #record: RecordEvent
   readonly #now: () => number
@@ -140,10 +166,21 @@ export class Settlement {
   /** @param predictionId a UUID of version 7, made as the request came */
   constructor(requestId: string, predictionId: string, now: () => number, record: RecordEvent) {
     this.requestId = requestId
-    this.predictionId = predictionId
+    this.#predictionId = predictionId
     this.#now = now
     this.#receivedAtMs = now()
     this.#record = record
+  }
+
+  /** The id to rate. */
+  get predictionId(): string {
+    return this.#predictionId
+  }
+
+  /** A hit that gets no row of its own: whoever rates it rates the answer that it repeats. */
+  fold({ predictionId }: Origin): void {
+    this.folded = true
+    this.#predictionId = predictionId
   }
 
   get settled(): boolean {
@@ -190,7 +227,13 @@ export class Settlement {
       cache: this.cache,
       replayed: this.replayed,
       tier: this.tier,
-      cachedPredictionId: this.cachedPredictionId,
+      origin: this.origin,
+      folded: this.folded,
+      userHash: this.userHash,
+      promptHash: this.promptHash,
+      said: this.said,
+      sentLength: this.sentLength,
+      prompt: this.prompt,
       announced: this.announced,
       receivedAtMs: this.#receivedAtMs,
       totalMs: now - this.#receivedAtMs,

@@ -1,4 +1,4 @@
-import type { ListPrice } from '../models/model.ts'
+import type { ListPrice } from '../models/provider.ts'
 import type { Needs } from './needs.ts'
 import type { Candidate, Strategy } from './strategy.ts'
 

@@ -11,6 +11,7 @@ interface TenantRow {
   readonly epoch: number
   readonly cache_policy: CachePolicy
   readonly cache_by_user: boolean
+  readonly keeps_text: boolean
 }
 
 interface KeyRow {
@@ -34,7 +35,7 @@ export interface KeyListing {
 }
 
 const COLUMNS =
-  'id, hint, created_at, expires_at, revoked_at, tenants!inner (id, name, plan, epoch, cache_policy, cache_by_user)'
+  'id, hint, created_at, expires_at, revoked_at, tenants!inner (id, name, plan, epoch, cache_policy, cache_by_user, keeps_text)'
 
 /** Tenants and virtual keys in Supabase: the truth that all copies of a key record are made from. */
 export class SupabaseDirectory implements KeyDirectory {
@@ -160,6 +161,7 @@ const toTenant = (row: TenantRow): Tenant => ({
   epoch: row.epoch,
   cachePolicy: row.cache_policy,
   cacheByUser: row.cache_by_user,
+  keepsText: row.keeps_text,
 })
 
 const toListing = (

@@ -16,6 +16,8 @@ export interface Tenant {
   readonly cachePolicy: CachePolicy
   /** Whether the request's `user` field separates cached answers. */
   readonly cacheByUser: boolean
+  /** Whether what is asked and answered is kept as text, for the tenant to learn from. */
+  readonly keepsText: boolean
 }
 
 /** Who makes a request: one key of one tenant. */

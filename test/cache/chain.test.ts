@@ -8,7 +8,7 @@ import { MemoryTier } from '../../src/cache/tiers/memory.ts'
 import { Watch } from '../../src/core/clock.ts'
 import { fakeClock, FAKE_START_MS as START, settled } from '../support/fake-clock.ts'
 import { KvDouble } from '../support/kv-double.ts'
-import { chatBody, slotOf, tenant } from '../support/slots.ts'
+import { chatBody, ORIGIN, slotOf, tenant } from '../support/slots.ts'
 
 const HOUR_MS = 3_600_000
 const LIVES: Record<TierName, number> = {
@@ -77,6 +77,7 @@ function setUp() {
   const entry = (lifeMs: number): CacheEntry => ({
     kind: 'json',
     body: '{}',
+    origin: ORIGIN,
     storedAtMs: START,
     expiresAtMs: START + lifeMs,
   })
@@ -157,7 +158,13 @@ describe('promotion', () => {
       await Promise.all(background)
       return from
     }
-    await chain.write(SLOT, { kind: 'json', body: '{}', storedAtMs: START, expiresAtMs: START + HOUR_MS })
+    await chain.write(SLOT, {
+      kind: 'json',
+      body: '{}',
+      origin: ORIGIN,
+      storedAtMs: START,
+      expiresAtMs: START + HOUR_MS,
+    })
     for (const from of ['redis', 'redis']) {
       await memory.delete(SLOT)
       expect(await read()).toBe(from)

@@ -1,21 +1,22 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createTestHarness, type TestHarness } from 'wrangler'
 import { startMemoryRedis } from '../../scripts/stack/memory-redis.ts'
-import type { EmbeddedSupabase } from '../../scripts/stack/supabase.ts'
 import { type CacheTier, CorruptEntryError } from '../../src/cache/tier.ts'
 import { KvTier } from '../../src/cache/tiers/kv.ts'
 import { MemoryTier } from '../../src/cache/tiers/memory.ts'
 import { RedisTier } from '../../src/cache/tiers/redis.ts'
 import { SupabaseTier } from '../../src/cache/tiers/supabase.ts'
 import type { KvStore } from '../../src/core/kv.ts'
+import { clientOf, READER } from '../database/clients.ts'
+import { onEachDatabase } from '../support/databases.ts'
 import { describeWith, redisServerPresent } from '../support/require.ts'
-import { chatBody, slotOf, tenant } from '../support/slots.ts'
+import { chatBody, ORIGIN, slotOf, tenant } from '../support/slots.ts'
 import {
   ROOT,
   redisClient,
   startTestRedis,
-  startTestSupabase,
   supabaseClient,
+  type TestDatabase,
   type TestRedis,
 } from '../support/stores.ts'
 
@@ -35,6 +36,7 @@ function contract(name: string, ttls: readonly [maxTtlMs: number], subject: () =
     const entry = (body: string, kind: 'json' | 'sse' = 'json') => ({
       kind,
       body,
+      origin: ORIGIN,
       storedAtMs: Date.now(),
       expiresAtMs: Date.now() + HOUR_MS,
     })
@@ -127,6 +129,7 @@ describe('KV in workerd', () => {
     const brief = {
       kind: 'json' as const,
       body: '{}',
+      origin: ORIGIN,
       storedAtMs: Date.now(),
       expiresAtMs: Date.now() + 59_000,
     }
@@ -153,7 +156,7 @@ function redisContract(title: string, start: () => Promise<TestRedis>): void {
     it('expires by itself, and knows a second hit from a first', async () => {
       const tier = new RedisTier(() => redisClient(redis.url))
       const slot = await slotOf(TENANT, chatBody('hits'))
-      await tier.set(slot, { kind: 'json', body: '{}', storedAtMs: 0, expiresAtMs: 1 }, 5_000)
+      await tier.set(slot, { kind: 'json', body: '{}', origin: ORIGIN, storedAtMs: 0, expiresAtMs: 1 }, 5_000)
       const pttl = Number(await redis.store.send(['PTTL', `cache:${slot.id}`]))
       expect(pttl).toBeGreaterThan(4_000)
       expect(pttl).toBeLessThanOrEqual(5_000)
@@ -170,16 +173,21 @@ describeWith('redis-server', redisServerPresent, "Upstash's protocol over redis-
   redisContract('real', () => startTestRedis(true))
 })
 
-describe('Supabase over PGlite', () => {
-  let supabase: EmbeddedSupabase
+onEachDatabase((start) => {
+  let supabase: TestDatabase
   beforeAll(async () => {
-    supabase = await startTestSupabase()
+    supabase = await start()
     await supabase.sql(
       `insert into tenants (id, name) values ('${TENANT.id}', 'one'), ('${OTHER.id}', 'two')`,
     )
   })
   afterAll(() => supabase?.close())
-  const tier = () => new SupabaseTier(() => supabaseClient(supabase), Date.now)
+  const tier = () =>
+    new SupabaseTier({
+      reader: () => clientOf(supabase, READER),
+      writer: () => supabaseClient(supabase),
+      now: Date.now,
+    })
   contract('supabase', [24 * HOUR_MS], () => ({
     tier: tier(),
     tamper: async (id, change) => {
@@ -190,7 +198,7 @@ describe('Supabase over PGlite', () => {
 
   it('does not serve what has expired, and prunes it and a surplus', async () => {
     const slot = await slotOf(TENANT, chatBody('old'))
-    const old = { kind: 'json' as const, body: '{}', storedAtMs: 0, expiresAtMs: 1 }
+    const old = { kind: 'json' as const, body: '{}', origin: ORIGIN, storedAtMs: 0, expiresAtMs: 1 }
     await tier().set(slot, old, 1)
     await expect.poll(() => tier().get(slot)).toBeUndefined()
     await supabase.sql('select prune_llm_cache(1)')
@@ -204,7 +212,7 @@ describe('Supabase over PGlite', () => {
   it('shows nothing to anyone but the service', async () => {
     await tier().set(
       await slotOf(TENANT, chatBody('private')),
-      { kind: 'json', body: '{}', storedAtMs: 0, expiresAtMs: 1 },
+      { kind: 'json', body: '{}', origin: ORIGIN, storedAtMs: 0, expiresAtMs: 1 },
       HOUR_MS,
     )
     for (const table of ['llm_cache', 'tenants', 'virtual_keys']) {

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { canonical } from '../../src/core/canonical.ts'
 import type { JsonObject, JsonValue } from '../../src/core/json.ts'
-import { chatBody, slotMaker, slotOf, tenant } from '../support/slots.ts'
+import { chatBody, ORIGIN, slotMaker, slotOf, tenant } from '../support/slots.ts'
 
 const NONE: ReadonlySet<string> = new Set()
 const of = (value: JsonValue) => canonical(value, NONE)
@@ -116,7 +116,7 @@ describe('the exact key', () => {
   })
 
   it('opens a sealed entry for nobody else', async () => {
-    const entry = { kind: 'json' as const, body: '{}', storedAtMs: 1, expiresAtMs: 2 }
+    const entry = { kind: 'json' as const, body: '{}', origin: ORIGIN, storedAtMs: 1, expiresAtMs: 2 }
     const sealed = await (await slotOf(owner, chatBody('x'))).seal(entry)
     expect(await (await slotOf(owner, chatBody('x'))).open(sealed)).toEqual(entry)
     for (const stranger of [tenant('t2'), tenant('t1', { epoch: 2 })]) {

@@ -2,7 +2,18 @@ import { describe, expect, it } from 'vitest'
 import { Board } from '../../src/dashboard/board.ts'
 import type { FigureRow, FromHub } from '../../src/dashboard/messages.ts'
 import { FIRST_VIEW } from '../../src/dashboard/view.ts'
+import { ALERT_RULES, type AlertRule } from '../../src/metrics/alert-rules.ts'
 
+const ALERT = {
+  ...(ALERT_RULES[0] as AlertRule),
+  rule: 'HighErrorRate',
+  labels: '',
+  state: 'firing',
+  sinceMs: null,
+  value: null,
+  told: [],
+  silencedUntilMs: null,
+} as const
 const END_S = 29_900_000 * 60
 const base = { isolates: 1, objectives: [] }
 const row = (now: number | null, points?: (number | null)[], labels: string[] = []): FigureRow =>
@@ -73,7 +84,7 @@ describe('a board', () => {
 
   it('shows alerts only while somebody watches for them', () => {
     const board = new Board()
-    board.apply({ ...whole({}), alerts: [{ name: 'HighLatency', state: 'firing' }] })
+    board.apply({ ...whole({}), alerts: [ALERT] })
     expect(board.alerts).toHaveLength(1)
     board.apply(now({}, 11))
     expect(board.alerts).toBeUndefined()

@@ -1,21 +1,15 @@
-import { createHmac } from 'node:crypto'
 import { createClient, type SupabaseClient } from '@supabase/supabase-js'
+import { signerOf } from '../../scripts/stack/database-keys.ts'
 import type { EmbeddedSupabase } from '../../scripts/stack/supabase.ts'
-
-/** As `startTestSupabase` sets it. */
-const JWT_SECRET = 'j'.repeat(43)
-
-const base64url = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url')
+import { KEYS } from '../support/stores.ts'
 
 /** A token (HS256) as whoever has the project's signing key makes it. */
-export function tokenOf(claims: Readonly<Record<string, unknown>>, secret = JWT_SECRET): string {
-  const signed = `${base64url({ alg: 'HS256', typ: 'JWT' })}.${base64url({ exp: Math.floor(Date.now() / 1_000) + 600, ...claims })}`
-  return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`
-}
+export const tokenOf = (claims: Readonly<Record<string, unknown>>, secret = KEYS.jwtSecret): string =>
+  signerOf(secret)({ exp: Math.floor(Date.now() / 1_000) + 600, ...claims })
 
 /** Supabase as someone with these claims sees it; without claims, as anyone on the internet does. */
 export const clientOf = (
-  supabase: EmbeddedSupabase,
+  supabase: Pick<EmbeddedSupabase, 'url' | 'publishableKey'>,
   claims?: Readonly<Record<string, unknown>>,
 ): SupabaseClient =>
   createClient(supabase.url, supabase.publishableKey, {
@@ -29,4 +23,5 @@ export const member = (tenantId: string) => ({
   tenant_id: tenantId,
 })
 export const RECORDER = { role: 'beast_recorder' }
+export const KEEPER = { role: 'beast_keeper' }
 export const READER = { role: 'beast_reader' }

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vites
 import type { EmbeddedSupabase } from '../../scripts/stack/supabase.ts'
 import { SYSTEM_TENANT_ID } from '../../src/models/registry.ts'
 import { startTestSupabase, supabaseClient } from '../support/stores.ts'
-import { clientOf, RECORDER } from './clients.ts'
+import { clientOf, KEEPER, RECORDER } from './clients.ts'
 import { feedbackRow, predictionRow, TENANT_A, TENANT_B, USER } from './rows.ts'
 import { record, seed } from './seed.ts'
 
@@ -41,7 +41,7 @@ const service = () => supabaseClient(supabase)
 const count = async (table: string, where: string) =>
   Number((await supabase.sql<{ n: number }>(`select count(*)::int as n from ${table} where ${where}`))[0]?.n)
 const rollUp = () =>
-  clientOf(supabase, RECORDER)
+  clientOf(supabase, KEEPER)
     .rpc('roll_up', { stored_from: '-infinity', stored_to: 'infinity' })
     .throwOnError()
 const totals = (tenant: string) =>

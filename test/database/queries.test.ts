@@ -49,7 +49,7 @@ describe('the questions of docs/queries.md', () => {
   })
 
   it('has an example of every view, in SQL and in code', () => {
-    expect(views).toHaveLength(11)
+    expect(views).toHaveLength(12)
     for (const view of views) {
       expect(blocks('sql').join()).toContain(`from ${view}`)
       expect(blocks('js').join()).toContain(`from('${view}')`)
@@ -92,5 +92,18 @@ describe('every view', () => {
       `select (select sum(cost_usd) from ledger) = (select sum(cost_usd) from roll_up_hours) as same`,
     )
     expect(ledger).toEqual({ same: true })
+    const [answers] = await supabase.sql(
+      `select sum(a.ratings)::int as ratings, sum(a.ratings_of_hits)::int as of_hits,
+        count(*) filter (where exists (select from ml_predictions p where p.cached_prediction_id = a.prediction_id))::int
+          as repeated
+       from answer_ratings a`,
+    )
+    const [given] = await supabase.sql(
+      `select count(*)::int as ratings, count(p.cached_prediction_id)::int as of_hits,
+        count(distinct p.cached_prediction_id)::int as repeated
+       from quality_feedback f join ml_predictions p on p.id = f.prediction_id where f.matched_at is not null`,
+    )
+    expect(answers).toEqual(given)
+    expect(given?.of_hits).toBeGreaterThan(0)
   })
 })

@@ -1,7 +1,16 @@
 import { uuidv7 } from '../../src/core/ids.ts'
 import { feedbackRow, foldedRow, predictionRow } from './rows.ts'
 
-export const ROLES = ['anon', 'member', 'neighbour', 'stranger', 'recorder', 'reader', 'service'] as const
+export const ROLES = [
+  'anon',
+  'member',
+  'neighbour',
+  'stranger',
+  'recorder',
+  'keeper',
+  'reader',
+  'service',
+] as const
 export type Role = (typeof ROLES)[number]
 export const VERBS = ['select', 'insert', 'update', 'delete'] as const
 export type Verb = (typeof VERBS)[number]
@@ -12,13 +21,17 @@ export type Verb = (typeof VERBS)[number]
  */
 export type Outcome = 'all' | 'own' | 'none' | 'done' | 'refused'
 
-/** A table's rights: what its members may read, and what the recorder and the reader may do, verb by verb. */
+/** A table's rights: what its members may read, and what becomes of a worker's try, verb by verb. */
 interface Rights {
   readonly members: 'own' | 'none'
-  readonly recorder: readonly Outcome[]
-  readonly reader: readonly Outcome[]
+  /** Refused everything unless said otherwise. */
+  readonly recorder?: readonly Outcome[]
+  readonly keeper?: readonly Outcome[]
+  readonly reader?: readonly Outcome[]
   /** What becomes of a row of a tenant that whoever adds it is not of; refused unless said otherwise. */
   readonly foreign?: 'none'
+  /** The column that says whose a row is, where that is not `tenant_id`. */
+  readonly owner?: string
   /** A new row of a tenant. */
   readonly row: (tenantId: string) => Record<string, unknown>
   /** A change that a row can take. */
@@ -26,8 +39,12 @@ interface Rights {
 }
 
 const NOTHING: readonly Outcome[] = ['refused', 'refused', 'refused', 'refused']
-const ADDS: readonly Outcome[] = ['all', 'done', 'refused', 'refused']
-const RENEWS: readonly Outcome[] = ['all', 'done', 'done', 'refused']
+/** Blindly: what is there stays unseen. */
+const ADDS: readonly Outcome[] = ['none', 'done', 'refused', 'refused']
+/** Of what is there it sees the ids alone, which the test asks for. */
+const ADDS_BY_ID: readonly Outcome[] = ['all', 'done', 'refused', 'refused']
+const SUMS_UP: readonly Outcome[] = ['all', 'done', 'done', 'refused']
+const PRUNES: readonly Outcome[] = ['all', 'refused', 'refused', 'done']
 
 const AT = '2026-11-20T10:00:00.000Z'
 const name = () => crypto.randomUUID()
@@ -49,23 +66,21 @@ const totals = (tenant_id: string) => ({
 export const TABLES: Readonly<Record<string, Rights>> = {
   tenants: {
     members: 'own',
-    // A few columns, which the test asks for.
-    recorder: ['all', 'refused', 'refused', 'refused'],
-    reader: NOTHING,
+    recorder: ['none', 'refused', 'refused', 'refused'],
+    keeper: ['all', 'refused', 'refused', 'refused'],
     row: () => ({ name: name() }),
     change: { plan: 'paid' },
   },
   virtual_keys: {
     members: 'none',
-    recorder: NOTHING,
-    reader: NOTHING,
     row: (tenant_id) => ({ tenant_id, digest: long(), hint: 'abcd' }),
     change: { hint: 'dcba' },
   },
   llm_cache: {
     members: 'none',
-    recorder: NOTHING,
-    reader: ['all', 'refused', 'refused', 'refused'],
+    keeper: PRUNES,
+    // By `cached_answer` only.
+    reader: ['none', 'refused', 'refused', 'refused'],
     row: (tenant_id) => ({
       tenant_id,
       key: long(),
@@ -77,22 +92,16 @@ export const TABLES: Readonly<Record<string, Rights>> = {
   },
   custom_models: {
     members: 'none',
-    recorder: NOTHING,
-    reader: NOTHING,
     row: (tenant_id) => ({ tenant_id, model_id: name(), model_name: 'm' }),
     change: { is_public: true },
   },
   model_aliases: {
     members: 'none',
-    recorder: NOTHING,
-    reader: NOTHING,
     row: (tenant_id) => ({ tenant_id, name: name(), kind: 'fallback', targets: [{ model: 'm' }] }),
     change: { kind: 'weighted' },
   },
   provider_keys: {
     members: 'none',
-    recorder: NOTHING,
-    reader: NOTHING,
     row: (tenant_id) => ({
       tenant_id,
       provider: name(),
@@ -106,14 +115,14 @@ export const TABLES: Readonly<Record<string, Rights>> = {
   ml_predictions: {
     members: 'own',
     recorder: ADDS,
-    reader: NOTHING,
+    keeper: PRUNES,
     row: (tenantId) => predictionRow(tenantId, Date.parse(AT)),
     change: later(),
   },
   prediction_texts: {
     members: 'own',
-    recorder: ['all', 'done', 'refused', 'refused'],
-    reader: NOTHING,
+    recorder: ADDS_BY_ID,
+    keeper: PRUNES,
     // Who cannot see that the tenant keeps text has it left out, before any policy is asked.
     foreign: 'none',
     row: (tenant_id) => ({ prediction_id: name(), tenant_id, created_at: AT, prompt: 'p', answer: 'a' }),
@@ -121,9 +130,8 @@ export const TABLES: Readonly<Record<string, Rights>> = {
   },
   dead_letters: {
     members: 'none',
-    // Of what there is the id alone, which the test asks for.
-    recorder: ADDS,
-    reader: NOTHING,
+    recorder: ADDS_BY_ID,
+    keeper: PRUNES,
     row: (tenant_id) => ({ id: name(), tenant_id, kind: 'prediction', record: {}, reason: 'why' }),
     change: { reason: 'another' },
   },
@@ -136,29 +144,29 @@ export const TABLES: Readonly<Record<string, Rights>> = {
   },
   prediction_minutes: {
     members: 'own',
-    recorder: ADDS,
-    reader: NOTHING,
+    recorder: ADDS_BY_ID,
+    keeper: PRUNES,
     row: (tenantId) => foldedRow(tenantId, Date.parse(AT)),
     change: { requests: 1_000_000 },
   },
   quality_feedback_history: {
     members: 'own',
     recorder: ADDS,
-    reader: NOTHING,
+    keeper: PRUNES,
     row: (tenantId) => feedbackRow(tenantId, uuidv7(Date.parse(AT))),
     change: { thumbs: 'down' },
   },
   quality_feedback: {
     members: 'own',
-    recorder: RENEWS,
-    reader: NOTHING,
+    // By the trigger of the table above only.
+    recorder: ['none', 'refused', 'none', 'refused'],
+    // It matches, and changes nothing of what was said.
+    keeper: PRUNES,
     row: (tenant_id) => ({ tenant_id, prediction_id: name(), source: 'bot', received_at: AT, revisions: 1 }),
     change: { thumbs: 'down' },
   },
   quality_improvements: {
     members: 'own',
-    recorder: NOTHING,
-    reader: NOTHING,
     row: (tenant_id) => ({
       tenant_id,
       change: 'c',
@@ -173,15 +181,15 @@ export const TABLES: Readonly<Record<string, Rights>> = {
   },
   ledger: {
     members: 'own',
-    recorder: ADDS,
-    reader: NOTHING,
+    recorder: ADDS_BY_ID,
+    keeper: PRUNES,
     row: (tenant_id) => ({ tenant_id, prediction_id: name(), created_at: AT, cost_usd: 1 }),
     change: { cost_usd: 0 },
   },
   ledger_attempts: {
     members: 'own',
-    recorder: ADDS,
-    reader: NOTHING,
+    recorder: ADDS_BY_ID,
+    keeper: PRUNES,
     row: (tenant_id) => ({
       tenant_id,
       prediction_id: name(),
@@ -197,16 +205,14 @@ export const TABLES: Readonly<Record<string, Rights>> = {
   },
   roll_up_minutes: {
     members: 'own',
-    recorder: RENEWS,
-    reader: NOTHING,
+    keeper: ['all', 'done', 'done', 'done'],
     row: totals,
     change: { requests: 2 },
   },
-  roll_up_hours: { members: 'own', recorder: RENEWS, reader: NOTHING, row: totals, change: { requests: 2 } },
+  roll_up_hours: { members: 'own', keeper: SUMS_UP, row: totals, change: { requests: 2 } },
   feedback_hours: {
     members: 'own',
-    recorder: RENEWS,
-    reader: NOTHING,
+    keeper: SUMS_UP,
     row: (tenant_id) => ({
       tenant_id,
       starts_at: AT,
@@ -225,25 +231,88 @@ export const TABLES: Readonly<Record<string, Rights>> = {
     }),
     change: { ratings: 2 },
   },
+  upkeep: {
+    members: 'none',
+    keeper: SUMS_UP,
+    owner: 'error',
+    row: (error) => ({ job: name(), ran_at: AT, took_ms: 1, error }),
+    change: { took_ms: 2 },
+  },
 }
 
-/** What is to happen when a role tries a verb on a table, over the REST surface with every right but RLS granted. */
-export function expected(table: string, role: Role, verb: Verb): Outcome {
-  const { members, recorder, reader, foreign = 'refused' } = TABLES[table] as Rights
-  const place = VERBS.indexOf(verb)
+/** The grants behind them, to the column. One that is missing here fails the test. */
+export const GRANTS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  beast_recorder: {
+    tenants: 'select(id,keeps_text)',
+    ml_predictions: 'insert select(id,tenant_id,model,provider,mode)',
+    prediction_texts: 'insert select(prediction_id)',
+    dead_letters: 'insert select(id)',
+    prediction_minutes: 'insert select(id)',
+    quality_feedback_history: 'insert select',
+    quality_feedback: 'insert select update',
+    ledger: 'insert select(prediction_id)',
+    ledger_attempts: 'insert select(prediction_id,attempt)',
+    erasures: 'select',
+  },
+  beast_keeper: {
+    tenants:
+      'select(id,keeps_text,retention_days,text_retention_days,feedback_retention_days,ledger_retention_days,predictions_pruned_before,feedback_pruned_before) update(predictions_pruned_before,feedback_pruned_before)',
+    llm_cache: 'delete select(key,tenant_id,created_at,expires_at)',
+    ml_predictions: 'delete select',
+    prediction_texts: 'delete select(prediction_id,tenant_id,created_at)',
+    dead_letters: 'delete select(id,tenant_id,kind,buried_at)',
+    prediction_minutes: 'delete select',
+    quality_feedback_history: 'delete select(tenant_id,prediction_id,source)',
+    quality_feedback: 'delete select update(changed_at,matched_at,model,provider,mode)',
+    ledger: 'delete select(prediction_id,tenant_id,created_at)',
+    ledger_attempts: 'delete select(prediction_id,attempt,tenant_id,created_at)',
+    roll_up_minutes: 'delete insert select update',
+    roll_up_hours: 'insert select update',
+    feedback_hours: 'insert select update',
+    upkeep: 'insert select update',
+  },
+  beast_reader: { llm_cache: 'select(key,tenant_id,sealed,expires_at)' },
+  authenticated: Object.fromEntries(
+    Object.entries(TABLES).flatMap(([table, { members }]) => (members === 'own' ? [[table, 'select']] : [])),
+  ),
+}
+
+/** The functions that each may call; of all others it is refused. */
+export const FUNCTIONS: Readonly<Record<string, readonly string[]>> = {
+  beast_recorder: [],
+  beast_keeper: [
+    'feedback_score',
+    'latency_buckets',
+    'match_feedback',
+    'merge_buckets',
+    'prune_dead_letters',
+    'prune_expired',
+    'prune_llm_cache',
+    'roll_up',
+  ],
+  beast_reader: ['cached_answer'],
+  authenticated: ['bucket_quantile', 'caller_tenant', 'feedback_score', 'latency_buckets', 'merge_buckets'],
+}
+
+/** The column that says whose a row is. */
+export const ownerColumn = (table: string): string =>
+  TABLES[table]?.owner ?? (table === 'tenants' ? 'id' : 'tenant_id')
+
+/**
+ * What is to happen when a role tries a verb on a table over HTTP.
+ * @param genuine whether grants count; the embedded REST surface grants everything to anon and authenticated at its
+ *   first request, so that there policies stand alone
+ */
+export function expected(table: string, role: Role, verb: Verb, genuine: boolean): Outcome {
+  const { members, foreign = 'refused', ...workers } = TABLES[table] as Rights
   if (role === 'service') return verb === 'select' ? 'all' : 'done'
-  if (role === 'recorder') return recorder[place] as Outcome
-  if (role === 'reader') return reader[place] as Outcome
+  if (role === 'recorder' || role === 'keeper' || role === 'reader')
+    return (workers[role] ?? NOTHING)[VERBS.indexOf(verb)] as Outcome
+  if (genuine && (role === 'anon' || verb !== 'select' || members === 'none')) return 'refused'
   if (verb === 'insert') return role === 'member' ? 'refused' : foreign
   return verb === 'select' && (role === 'member' || role === 'neighbour') ? members : 'none'
 }
 
 /** Columns to ask for where a role may not see all. */
 export const columnsOf = (table: string, role: Role): string =>
-  (role === 'recorder' && VISIBLE_TO_RECORDER[table]) || '*'
-
-const VISIBLE_TO_RECORDER: Readonly<Record<string, string>> = {
-  tenants: 'id',
-  prediction_texts: 'prediction_id',
-  dead_letters: 'id',
-}
+  GRANTS[`beast_${role}`]?.[table]?.match(/select\(([^)]*)\)/)?.[1] ?? '*'

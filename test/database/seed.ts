@@ -1,8 +1,8 @@
 import type { SupabaseClient } from '@supabase/supabase-js'
 import { seededRandom } from '../../scripts/seeded-random.ts'
-import type { EmbeddedSupabase } from '../../scripts/stack/supabase.ts'
 import { uuidv7 } from '../../src/core/ids.ts'
-import { clientOf, RECORDER } from './clients.ts'
+import type { TestDatabase } from '../support/stores.ts'
+import { clientOf, KEEPER, RECORDER } from './clients.ts'
 import { feedbackRow, foldedRow, predictionRow, seededUuid, TENANT_A, TENANT_B, USER } from './rows.ts'
 
 const MODELS = [
@@ -60,7 +60,7 @@ export function randomPrediction(random: () => number, tenantId: string, nowMs: 
 }
 
 /** Two tenants with three days behind them, rolled up. The same for the same seed and time. */
-export async function seed(supabase: EmbeddedSupabase, seedNumber: number, nowMs: number): Promise<void> {
+export async function seed(supabase: TestDatabase, seedNumber: number, nowMs: number): Promise<void> {
   const random = seededRandom(seedNumber)
   const recorder = clientOf(supabase, RECORDER)
   await supabase.sql(
@@ -140,5 +140,7 @@ export async function seed(supabase: EmbeddedSupabase, seedNumber: number, nowMs
        values ('${tenant}', 'cheaper model for chat', 'exp-1', 'b', 'satisfaction', 0.8, 0.86, 0.02, 0.1, 'adopted',
         '{"rated": 812}')`,
     )
-  await recorder.rpc('roll_up', { stored_from: '-infinity', stored_to: 'infinity' }).throwOnError()
+  await clientOf(supabase, KEEPER)
+    .rpc('roll_up', { stored_from: '-infinity', stored_to: 'infinity' })
+    .throwOnError()
 }

@@ -93,6 +93,27 @@ const TABLE: readonly Row[] = [
     body: () => ({ confirm: 'doomed' }),
     operator: 200,
   },
+  { method: 'GET', route: '/api/admin/alerts', path: at('/api/admin/alerts'), operator: 200 },
+  {
+    method: 'POST',
+    route: '/api/admin/alerts/silence',
+    path: at('/api/admin/alerts/silence'),
+    body: () => ({ rule: 'all', minutes: 1 }),
+    operator: 200,
+  },
+  {
+    method: 'DELETE',
+    route: '/api/admin/alerts/silence/:rule',
+    path: at('/api/admin/alerts/silence/all'),
+    operator: 200,
+  },
+  {
+    method: 'POST',
+    route: '/api/admin/alerts/test',
+    path: at('/api/admin/alerts/test'),
+    body: () => ({ channel: 'slack' }),
+    operator: 200,
+  },
   {
     method: 'DELETE',
     route: '/api/admin/keys/:id',

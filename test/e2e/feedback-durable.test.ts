@@ -9,7 +9,7 @@ import type { EmbeddedSupabase } from '../../scripts/stack/supabase.ts'
 import { type RunningWorkers, startWorkers } from '../../scripts/stack/workers.ts'
 import { uuidv7 } from '../../src/core/ids.ts'
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts'
-import { OPERATOR_TOKEN, ROOT, startTestSupabase } from '../support/stores.ts'
+import { OPERATOR_TOKEN, ROOT, startTestSupabase, workerKeys } from '../support/stores.ts'
 import { kek } from '../support/workers.ts'
 
 // The objects on disk, as on a laptop: what was acknowledged outlives the processes.
@@ -27,6 +27,7 @@ async function start(): Promise<RunningWorkers> {
     vars: {
       SUPABASE_URL: proxy.url,
       SUPABASE_SECRET_KEY: supabase.secretKey,
+      ...workerKeys(supabase.publishableKey),
       ROOT_KEY: 'r'.repeat(42).concat('o'),
       KEY_PEPPER: 'k'.repeat(43),
       KEK_1: kek(1),

@@ -4,6 +4,7 @@ import type { Browser, WebSocketRoute } from 'playwright-core'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { AlertState } from '../../src/dashboard/messages.ts'
 import { TABS } from '../../src/dashboard/tabs.ts'
+import { ALERT_RULES, type AlertRule } from '../../src/metrics/alert-rules.ts'
 import { openPage, servePage, timelines, wholeOf } from '../dashboard/shown-page.ts'
 import { chromiumPresent, screenshot, startBrowser } from '../support/browser.ts'
 import { describeWith } from '../support/require.ts'
@@ -12,9 +13,14 @@ import { ROOT } from '../support/stores.ts'
 // What the page looks like, with three hours of traffic and with nothing. Pictures lie in test/output.
 
 const NOW_MS = Date.UTC(2026, 10, 21, 14, 3, 40)
+const alert = (name: string, more: Partial<AlertState>): AlertState => {
+  const rule = ALERT_RULES.find((each) => each.name === name) as AlertRule
+  const none = { labels: '', sinceMs: null, value: null, told: [], silencedUntilMs: null }
+  return { ...rule, ...none, rule: name, state: 'pending', ...more }
+}
 const ALERTS: readonly AlertState[] = [
-  { name: 'HighLatency', state: 'firing', sinceMs: NOW_MS - 480_000, value: 12.4 },
-  { name: 'CacheNearCapacity', state: 'pending', sinceMs: NOW_MS - 60_000, labels: { tier: 'redis' } },
+  alert('HighLatency', { state: 'firing', sinceMs: NOW_MS - 480_000, value: 12.4, told: ['slack'] }),
+  alert('HighDailyCost', { sinceMs: NOW_MS - 60_000, value: 417.08 }),
 ]
 
 describeWith('chromium', chromiumPresent, 'the page', () => {

@@ -57,8 +57,8 @@ describe('recording', () => {
     await (await chat(stack.url, key, chatBody('known before'))).text()
     proxy.set(fault)
     const sent = await mixed(how)
-    // Until the recorder has tried, and failed.
-    await expect.poll(() => proxy.hasSeen('POST', '/ml_predictions'), PATIENCE).toBe(true)
+    // Until the recorder has tried, the first rows first, and failed.
+    await expect.poll(() => proxy.hasSeen('POST', '/ledger_attempts'), PATIENCE).toBe(true)
     proxy.set({ kind: 'none' })
     const added = async () => (await ids('ml_predictions')).filter((id) => !before.has(id))
     await expect.poll(async () => (await added()).length, PATIENCE).toBe(13)
@@ -84,11 +84,12 @@ describe('recording', () => {
       }),
     ])
     const replay = () => stack.admin.request('POST', '/api/admin/dead-letters/replay')
-    expect(await replay()).toEqual({ stored: 0, left: 1 })
+    expect(await replay()).toEqual({ sent: 1, left: 0 })
     await stack.supabase.sql(`update dead_letters set record = jsonb_set(record, '{row,total_ms}', '1')`)
-    expect(await replay()).toEqual({ stored: 1, left: 0 })
+    expect(await replay()).toEqual({ sent: 1, left: 0 })
+    await expect.poll(() => ids('ml_predictions'), PATIENCE).toContain(idOf(17))
+    expect(await stack.admin.request('GET', '/api/admin/dead-letters')).toEqual({ data: [] })
     expect(await ids('dead_letters')).toEqual([])
-    expect(await ids('ml_predictions')).toContain(idOf(17))
   })
 
   it('opens dead letters to the operator only', async () => {

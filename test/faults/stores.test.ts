@@ -5,7 +5,7 @@ import type { EmbeddedSupabase } from '../../scripts/stack/supabase.ts'
 import type { KvStore } from '../../src/core/kv.ts'
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts'
 import { type NodeGateway, nodeGateway } from '../support/node-gateway.ts'
-import { chatBody } from '../support/slots.ts'
+import { chatBody, ORIGIN } from '../support/slots.ts'
 import { startTestRedis, startTestSupabase, type TestRedis } from '../support/stores.ts'
 
 /** KV that answers from memory and fails as it is told. */
@@ -188,9 +188,16 @@ describe('row 5: values that lie', () => {
       epoch: 1,
       cachePolicy: 'all',
       cacheByUser: true,
+      keepsText: false,
     } as const
     const slot = await chat.slots.slot(owner, { id: 'r', revision: '1' }, 'question')
-    const entry = { kind: 'json', body: '{"answer":42}', storedAtMs: 1, expiresAtMs: 2 } as const
+    const entry = {
+      kind: 'json',
+      body: '{"answer":42}',
+      origin: ORIGIN,
+      storedAtMs: 1,
+      expiresAtMs: 2,
+    } as const
     const sealed = await slot.seal(entry)
     expect(await slot.open(sealed)).toEqual(entry)
     const seed = 5

@@ -23,7 +23,9 @@ it('sends on what fits a message, stores what does not, and is certain of both',
   const records = rows.map((each): OutboxRecord => ({ kind: 'feedback', row: each }))
   const [sent, inserted]: [OutboxRecord[], object[]] = [[], []]
   const queue = { add: async (_: string, some: readonly OutboxRecord[]) => void sent.push(...some) }
-  const store = { insert: async (_: string, some: readonly object[]) => void inserted.push(...some) }
+  const store = {
+    insert: async (some: readonly OutboxRecord[]) => void inserted.push(...some.map((record) => record.row)),
+  }
   await outboxOfAnySize(queue, store).add(TENANT, records)
   expect(inserted).toEqual([rows[1], rows[2]])
   expect(sent).toEqual([records[0], records[3]])

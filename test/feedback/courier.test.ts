@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { seededRandom } from '../../scripts/seeded-random.ts'
 import { ABANDONED_AFTER_MS, Courier, GATHER_MS, MAX_HELD } from '../../src/feedback/courier.ts'
-import { type TelemetryMessage, toParcel } from '../../src/feedback/outbox.ts'
+import { recordId, type TelemetryMessage, toParcel } from '../../src/feedback/outbox.ts'
 import { toAbandonedRow } from '../../src/feedback/prediction.ts'
 import { FAKE_START_MS } from '../support/fake-clock.ts'
 import { facts, idOf, memoryShelf, recordOf, rowOf } from '../support/telemetry.ts'
@@ -82,7 +82,7 @@ describe('a courier', () => {
     expect(shelf.count()).toBe(350)
     state.down = false
     await pass(60_000)
-    expect(new Set(sent.map(({ row }) => row.id)).size).toBe(350)
+    expect(new Set(sent.map(recordId)).size).toBe(350)
     expect([sent.length, shelf.count()]).toEqual([350, 0])
   })
 

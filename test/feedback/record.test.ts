@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type Delivery, takeIn } from '../../src/feedback/intake.ts'
-import type { OutboxRecord } from '../../src/feedback/outbox.ts'
+import { type OutboxRecord, recordId } from '../../src/feedback/outbox.ts'
 import { inMessages } from '../../src/feedback/parcels.ts'
 import { storeRecords } from '../../src/feedback/record.ts'
 import { idOf, memoryStore, recordOf } from '../support/telemetry.ts'
@@ -20,7 +20,7 @@ describe('a batch with bad rows in it', () => {
         const badIds = new Set(bad.map(idOf))
         const { store, stored, state } = memoryStore(badIds, trouble)
         const fates = await storeRecords(store, records(count))
-        const expected = records(count).map(({ row }) => !badIds.has(row.id))
+        const expected = records(count).map((record) => !badIds.has(recordId(record)))
         expect(fates.map(({ kind }) => kind === 'stored')).toEqual(expected)
         expect(stored.size).toBe(expected.filter(Boolean).length)
         // Halving: about 2 log2(200) inserts for each bad row, not one for each row.
@@ -34,7 +34,7 @@ describe('a batch with bad rows in it', () => {
     away.state.away = true
     expect((await storeRecords(away.store, records(500))).every(({ kind }) => kind === 'later')).toBe(true)
     expect(away.state.inserts).toBe(1)
-    const ill = memoryStore(new Set(records(500).map(({ row }) => row.id)), 'unclear')
+    const ill = memoryStore(new Set(records(500).map(recordId)), 'unclear')
     ill.state.up = false
     expect((await storeRecords(ill.store, records(500))).every(({ kind }) => kind === 'later')).toBe(true)
     expect(ill.state.inserts).toBe(1)

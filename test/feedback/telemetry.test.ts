@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { seededRandom } from '../../scripts/seeded-random.ts'
+import { recordId } from '../../src/feedback/outbox.ts'
 import { toPredictionRow } from '../../src/feedback/prediction.ts'
 import { Telemetry } from '../../src/feedback/telemetry.ts'
 import { fakeClock } from '../support/fake-clock.ts'
-import { facts, idOf } from '../support/telemetry.ts'
+import { facts, hitFolding, idOf } from '../support/telemetry.ts'
 
 function bench() {
   const clock = fakeClock()
@@ -18,9 +19,11 @@ function bench() {
       if (!state.full) settled.push(id)
       return !state.full
     },
+    folding: hitFolding(clock.now),
+    hashes: { of: async () => 'h'.repeat(43) },
     send: async ({ records }) => {
       if (state.queueDown) throw new Error('queue unavailable')
-      sent.push(records.map(({ row }) => row.id))
+      sent.push(records.map(recordId))
     },
   })
   const held: Promise<unknown>[] = []
@@ -55,6 +58,8 @@ describe('telemetry of an isolate', () => {
       clock,
       random: seededRandom(3),
       settle: async () => true,
+      folding: hitFolding(() => 0),
+      hashes: { of: async () => 'h'.repeat(43) },
       send: async (message) => void sizes.push(Buffer.byteLength(JSON.stringify(message))),
     })
     const name = `custom:${'模'.repeat(249)}`
@@ -73,6 +78,8 @@ describe('telemetry of an isolate', () => {
       clock: { now: () => nowMs, after: () => () => {} },
       random: () => 0,
       settle: async () => true,
+      folding: hitFolding(() => 0),
+      hashes: { of: async () => 'h'.repeat(43) },
       send: async () => {},
     })
     let promises = 0

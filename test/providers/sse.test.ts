@@ -82,6 +82,7 @@ describe('judging an answer', () => {
       complete: true,
       refused: false,
       usage: { inputTokens: 1, outputTokens: 2 },
+      said: 'x',
     })
     expect(judge({ choices: [choice({ finish_reason: null })] })?.complete).toBe(false)
     expect(judge({ choices: [choice({ finish_reason: 'content_filter' })] })?.refused).toBe(true)

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { bundle, freePort, type Served, serve, writeConfig } from '../../scripts/bench/workerd.ts'
 import { type Listening, listen, readText } from '../../scripts/stack/http.ts'
-import { type TelemetryMessage, toParcel } from '../../src/feedback/outbox.ts'
+import { recordId, type TelemetryMessage, toParcel } from '../../src/feedback/outbox.ts'
 import { ROOT } from '../support/stores.ts'
 import { recordOf } from '../support/telemetry.ts'
 
@@ -35,7 +35,7 @@ beforeAll(async () => {
     const { records } = JSON.parse(await readText(request)) as TelemetryMessage
     tries += 1
     if (!queueIsUp) return void request.socket.destroy()
-    received.push(...records.map(({ row }) => row.id))
+    received.push(...records.map(recordId))
     response.writeHead(200, { 'content-type': 'application/json' })
     response.end('{"metadata":{"metrics":{"backlogCount":0,"backlogBytes":0}}}')
   })

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { bundle, freePort, type Served, serve, writeConfig } from '../../scripts/bench/workerd.ts'
 import { seededRandom } from '../../scripts/seeded-random.ts'
 import { type Listening, listen, readText } from '../../scripts/stack/http.ts'
-import { type TelemetryMessage, toParcel } from '../../src/feedback/outbox.ts'
+import { recordId, type TelemetryMessage, toParcel } from '../../src/feedback/outbox.ts'
 import { ROOT } from '../support/stores.ts'
 import { idOf, recordOf } from '../support/telemetry.ts'
 
@@ -37,7 +37,7 @@ beforeAll(async () => {
   queue = await listen(0, async (request, response) => {
     const { records } = JSON.parse(await readText(request)) as TelemetryMessage
     if (!queueIsUp) return void request.socket.destroy()
-    received.push(...records.map(({ row }) => row.id))
+    received.push(...records.map(recordId))
     response.writeHead(200, { 'content-type': 'application/json' })
     response.end('{"metadata":{"metrics":{"backlogCount":0,"backlogBytes":0}}}')
   })

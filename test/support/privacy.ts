@@ -1,12 +1,15 @@
 import type { EmbeddedSupabase } from '../../scripts/stack/supabase.ts'
 import { fromBase64Url } from '../../src/core/bytes.ts'
 import { Vault } from '../../src/core/vault.ts'
-import { UserHashes } from '../../src/feedback/user-hash.ts'
+import { KeyedHashes } from '../../src/feedback/keyed-hashes.ts'
 import { TABLES } from '../database/rights.ts'
 
 /** As the stack's gateway makes them: under its ROOT_KEY. */
 export const hashOf = (tenantId: string, user: string): Promise<string> =>
-  new UserHashes(new Vault(new Uint8Array(fromBase64Url('r'.repeat(42).concat('o'))))).of(tenantId, user)
+  new KeyedHashes(new Vault(new Uint8Array(fromBase64Url('r'.repeat(42).concat('o')))), 'user-hash').of(
+    tenantId,
+    user,
+  )
 
 /** What stays of an erased tenant: its totals by the hour, and that it was erased. */
 export const TOTALS: readonly string[] = ['roll_up_hours', 'feedback_hours', 'erasures']
@@ -26,11 +29,14 @@ export async function everythingOf(
   return found
 }
 
+/** The tenant itself, and what belongs to nobody. */
+const NOT_OF_A_TENANT = ['tenants', 'erasures', 'upkeep']
+
 /** A row of the tenant in every table, beside those that it has. */
 export async function fill(supabase: EmbeddedSupabase, tenantId: string): Promise<void> {
   await supabase.sql(`update tenants set keeps_text = true where id = '${tenantId}'`)
   for (const [table, { row }] of Object.entries(TABLES)) {
-    if (table === 'tenants' || table === 'erasures') continue
+    if (NOT_OF_A_TENANT.includes(table)) continue
     const json = JSON.stringify(row(tenantId)).replaceAll("'", "''")
     const columns = Object.keys(row(tenantId)).join(', ')
     await supabase.sql(

@@ -6,6 +6,7 @@ import type { CacheSlot, CacheTier, TierName } from '../../src/cache/tier.ts'
 import { MemoryTier } from '../../src/cache/tiers/memory.ts'
 import type { Clock } from '../../src/core/clock.ts'
 import { Vault } from '../../src/core/vault.ts'
+import { KeyedHashes } from '../../src/feedback/keyed-hashes.ts'
 import { Telemetry } from '../../src/feedback/telemetry.ts'
 import { ModelStats } from '../../src/metrics/model-stats.ts'
 import { RequestCounts } from '../../src/metrics/request-counts.ts'
@@ -24,6 +25,7 @@ import { Authenticator } from '../../src/tenants/authenticator.ts'
 import { KeyDigest } from '../../src/tenants/virtual-key.ts'
 import { type Administration, type Services, workerClock } from '../../workers/gateway/services.ts'
 import { memoryClaims } from './idempotency.ts'
+import { hitFolding } from './telemetry.ts'
 
 /** Asks for these in turn, whatever speed they have shown. */
 export const inOrder = (name: string, ...models: readonly string[]): ModelSnapshot['aliases'][number] => ({
@@ -134,13 +136,21 @@ export function routingServices(options: RoutingOptions): RoutingServices {
   const counts = new RequestCounts()
   const vault = new Vault(new Uint8Array(32).fill(1))
   const slots = new SlotMaker(vault)
+  const folding = hitFolding(clock.now)
   const services: Services = {
     clock,
     catalogue,
     counts,
     modelStats: new ModelStats(clock),
     idempotency: new IdempotencyKeys({ clock, vault, slots, store: memoryClaims(clock).store }),
-    telemetry: new Telemetry({ clock, random, settle: async () => true, send: async () => {} }),
+    telemetry: new Telemetry({
+      clock,
+      random,
+      settle: async () => true,
+      send: async () => {},
+      folding,
+      hashes: new KeyedHashes(vault, 'answer-hash'),
+    }),
     record: (event) => {
       counts.add(event)
       events.push(event)
@@ -152,7 +162,15 @@ export function routingServices(options: RoutingOptions): RoutingServices {
         find: async () => ({
           keyId: 'key',
           expiresAtMs: null,
-          tenant: { id: 't', name: 't', plan: 'paid', epoch: 1, cachePolicy: 'all', cacheByUser: true },
+          tenant: {
+            id: 't',
+            name: 't',
+            plan: 'paid',
+            epoch: 1,
+            cachePolicy: 'all',
+            cacheByUser: true,
+            keepsText: false,
+          },
         }),
       },
       store: { get: async () => undefined, put: async () => {} },
@@ -163,6 +181,8 @@ export function routingServices(options: RoutingOptions): RoutingServices {
       random,
       catalogue,
       health: new HealthBook(),
+      folding,
+      userHashes: new KeyedHashes(vault, 'user-hash'),
       retries: new RetryBudget(),
       hedgeAfterMs: options.hedgeAfterMs,
       openKey: async () => UPSTREAM_KEY,

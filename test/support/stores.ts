@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { createClient, type SupabaseClient } from '@supabase/supabase-js'
 import { Redis } from '@upstash/redis/cloudflare'
+import { databaseKeys, type KeyName, signerOf } from '../../scripts/stack/database-keys.ts'
 import type { Listening } from '../../scripts/stack/http.ts'
 import { startMemoryRedis } from '../../scripts/stack/memory-redis.ts'
 import { type RedisStore, startRedisServer } from '../../scripts/stack/redis-server.ts'
@@ -11,16 +12,26 @@ import { redisServerPresent } from './require.ts'
 export const ROOT = join(import.meta.dirname, '../..')
 export const TOKEN = 't'.repeat(43)
 export const OPERATOR_TOKEN = 'o'.repeat(43)
+export const KEYS = {
+  secretKey: `sb_secret_${'s'.repeat(32)}`,
+  publishableKey: `sb_publishable_${'p'.repeat(32)}`,
+  jwtSecret: 'j'.repeat(43),
+}
+
+/** A Supabase, as far as tests of the database ask of it. */
+export type TestDatabase = Pick<EmbeddedSupabase, 'url' | 'secretKey' | 'publishableKey' | 'sql' | 'close'>
 
 export const startTestSupabase = (): Promise<EmbeddedSupabase> =>
   startSupabase({
     dataDir: 'memory://',
     migrationsDir: join(ROOT, 'supabase/migrations'),
     port: 0,
-    secretKey: `sb_secret_${'s'.repeat(32)}`,
-    publishableKey: `sb_publishable_${'p'.repeat(32)}`,
-    jwtSecret: 'j'.repeat(43),
+    ...KEYS,
   })
+
+/** What each worker gets as its secret, signed as `startTestSupabase` believes it. */
+export const workerKeys = (publishableKey: string): Record<KeyName, string> =>
+  databaseKeys(publishableKey, signerOf(KEYS.jwtSecret), { nowMs: Date.now(), days: 1 })
 
 export interface TestRedis extends Listening {
   readonly store: RedisStore

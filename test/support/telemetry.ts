@@ -1,8 +1,13 @@
 import type { Shelf, Shelved } from '../../src/feedback/courier.ts'
-import type { OutboxRecord } from '../../src/feedback/outbox.ts'
+import { HitFolding } from '../../src/feedback/folding.ts'
+import { type OutboxRecord, recordId } from '../../src/feedback/outbox.ts'
 import { type PredictionFacts, type PredictionRow, toPredictionRow } from '../../src/feedback/prediction.ts'
 import { type DeadLetter, type RecordStore, StoreError } from '../../src/feedback/record-store.ts'
 import type { TelemetryFacts } from '../../src/feedback/telemetry.ts'
+
+/** So generous that nothing is folded, unless told otherwise. */
+export const hitFolding = (now: () => number, rowsPerSecond = 1e6): HitFolding =>
+  new HitFolding({ now, rowsPerSecond })
 
 export const TENANT_ID = '01890000-0000-7000-8000-00000000000a'
 
@@ -22,7 +27,13 @@ export const facts = (number: number, more: Partial<PredictionFacts> = {}): Tele
   cache: 'hit',
   replayed: false,
   tier: 'memory',
-  cachedPredictionId: undefined,
+  origin: undefined,
+  folded: false,
+  userHash: undefined,
+  promptHash: undefined,
+  said: undefined,
+  sentLength: 40,
+  prompt: undefined,
   receivedAtMs: 1_800_000_000_000,
   totalMs: 3,
   upstreamMs: undefined,
@@ -75,12 +86,12 @@ export function memoryStore(
     if (state.away) throw new StoreError('away', 'connection refused')
   }
   const store: RecordStore = {
-    insert: async (_kind, rows) => {
+    insert: async (records) => {
       state.inserts += 1
       mustBeThere()
-      const own = rows as readonly { readonly id: string }[]
-      if (own.some(({ id }) => bad.has(id))) throw new StoreError(trouble, 'bad row')
-      for (const row of own) if (!stored.has(row.id)) stored.set(row.id, row)
+      if (records.some((record) => bad.has(recordId(record)))) throw new StoreError(trouble, 'bad row')
+      for (const record of records)
+        if (!stored.has(recordId(record))) stored.set(recordId(record), record.row)
     },
     bury: async (added) => {
       mustBeThere()

@@ -3,7 +3,14 @@ import { type SimulatedProvider, startSimulatedProvider } from '../../scripts/si
 import { AdminClient } from '../../scripts/stack/admin-client.ts'
 import type { EmbeddedSupabase } from '../../scripts/stack/supabase.ts'
 import { WORKER_CONFIGS } from '../../scripts/stack/workers.ts'
-import { OPERATOR_TOKEN, ROOT, startTestRedis, startTestSupabase, type TestRedis } from './stores.ts'
+import {
+  OPERATOR_TOKEN,
+  ROOT,
+  startTestRedis,
+  startTestSupabase,
+  type TestRedis,
+  workerKeys,
+} from './stores.ts'
 
 export interface Stack {
   readonly url: string
@@ -41,6 +48,7 @@ export async function startStack(
     const secrets = {
       SUPABASE_URL: supabaseUrl,
       SUPABASE_SECRET_KEY: supabase.secretKey,
+      ...workerKeys(supabase.publishableKey),
       UPSTASH_REDIS_REST_URL: redis.url,
       UPSTASH_REDIS_REST_TOKEN: redis.token,
       SIMULATED_PROVIDER_URL: provider.url,

@@ -4,6 +4,7 @@ import { type AppEnv, RequestScope } from './context.ts'
 import { withCors } from './cors.ts'
 import type { Env } from './env.ts'
 import { admin } from './routes/admin.ts'
+import { alerts } from './routes/alerts.ts'
 import { chat } from './routes/chat.ts'
 import { customModels } from './routes/custom-models.ts'
 import { deadLetters } from './routes/dead-letters.ts'
@@ -27,6 +28,7 @@ const app = new Hono<AppEnv>()
   .route('/api/admin/rotate-keys', keyRotation)
   .route('/api/admin/dead-letters', deadLetters)
   .route('/api/admin/tenants', privacy)
+  .route('/api/admin/alerts', alerts)
   .route('/api/admin', admin)
   .route('/api/models/custom', customModels)
   .route('/api/models/aliases', modelAliases)

@@ -37,6 +37,8 @@ export interface Env {
   readonly [kek: `KEK_${number}`]: string | undefined
   readonly SUPABASE_URL?: string
   readonly SUPABASE_SECRET_KEY?: string
+  /** The key of the role beast_reader, under which cached answers are looked up; unset = SUPABASE_SECRET_KEY. */
+  readonly SUPABASE_READER_KEY?: string
   readonly UPSTASH_REDIS_REST_URL?: string
   readonly UPSTASH_REDIS_REST_TOKEN?: string
 
@@ -70,6 +72,8 @@ export interface Env {
   readonly UPSTREAM_FIRST_TOKEN_MS?: string
   /** After so long without an answer a second model is asked beside the first; unset = never. */
   readonly HEDGE_AFTER_MS?: string
+  /** Hits of one tenant that get a row of their own in an isolate, a second; beyond it they are added up. Default 50. */
+  readonly HIT_ROWS_PER_SECOND?: string
 }
 
 export const MIN_SECRET_LENGTH = 32
@@ -96,6 +100,7 @@ type NumberName =
   | 'UPSTREAM_CONNECT_MS'
   | 'UPSTREAM_FIRST_TOKEN_MS'
   | 'HEDGE_AFTER_MS'
+  | 'HIT_ROWS_PER_SECOND'
 
 /** A whole number of at least 1 from the configuration. */
 export function positiveInteger(env: Env, name: NumberName, fallback: number): number {

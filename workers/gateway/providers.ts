@@ -1,6 +1,6 @@
 import { crc32 } from '../../src/core/crc32.ts'
 import { GatewayError } from '../../src/core/errors.ts'
-import type { Endpoint, Provider } from '../../src/models/provider.ts'
+import type { Endpoint, ListPrice, Provider } from '../../src/models/provider.ts'
 import type { WireFormat } from '../../src/providers/adapter.ts'
 import { PLANS, type Plan } from '../../src/tenants/tenant.ts'
 import { type Env, listOf } from './env.ts'
@@ -20,6 +20,7 @@ interface Configured {
   readonly address: AddressName
   /** Where it lies when nothing else is said; undefined: it is there only where its address is set. */
   readonly baseUrl?: string
+  readonly price?: ListPrice
   readonly key?: 'OPENAI_API_KEY' | 'ANTHROPIC_API_KEY' | 'GEMINI_API_KEY'
 }
 
@@ -50,9 +51,13 @@ const VENDORS: readonly Configured[] = [
     baseUrl: 'https://generativelanguage.googleapis.com/v1beta',
   },
 ]
+/** One's own machine sends no bill. */
+const FREE: ListPrice = { inputUsdPerMTok: 0, outputUsdPerMTok: 0 }
+/** Of nothing real either, so that costs, savings and budgets can be tried out. */
+const PRETENDED: ListPrice = { inputUsdPerMTok: 0.15, outputUsdPerMTok: 0.6 }
 const SERVERS: readonly Configured[] = [
-  { name: 'ollama', format: 'openai', plans: PLANS, address: 'OLLAMA_BASE_URL' },
-  { name: 'simulated', format: 'openai', plans: PLANS, address: 'SIMULATED_PROVIDER_URL' },
+  { name: 'ollama', format: 'openai', plans: PLANS, address: 'OLLAMA_BASE_URL', price: FREE },
+  { name: 'simulated', format: 'openai', plans: PLANS, address: 'SIMULATED_PROVIDER_URL', price: PRETENDED },
 ]
 
 /**
@@ -64,7 +69,7 @@ export function configuredProviders(env: Env): Provider[] {
 }
 
 const listed = (env: Env, providers: readonly Configured[]): Provider[] =>
-  providers.flatMap(({ name, format, plans, key, address, baseUrl }) => {
+  providers.flatMap(({ name, format, plans, key, address, baseUrl, price }) => {
     if (!env[key ?? address]) return []
     const base = env[address] ? baseUrlOf(env[address], address) : baseUrl
     if (base === undefined) return []
@@ -73,7 +78,7 @@ const listed = (env: Env, providers: readonly Configured[]): Provider[] =>
     const endpoints = endpointsOf(name, whole, key && env[key])
     // In the vendor's place another server may serve other models under the same names.
     const isVendors = baseUrl === undefined || whole === baseUrl
-    return [{ name, format, endpoints, plans, revision: isVendors ? '1' : `1.${crc32(whole)}` }]
+    return [{ name, format, endpoints, plans, revision: isVendors ? '1' : `1.${crc32(whole)}`, price }]
   })
 
 function workersAi(env: Env): Provider[] {

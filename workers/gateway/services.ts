@@ -1,4 +1,3 @@
-import { createClient, type SupabaseClient } from '@supabase/supabase-js'
 import { Redis } from '@upstash/redis/cloudflare'
 import { CacheChain } from '../../src/cache/chain.ts'
 import { cacheLevels, TOTAL_DEADLINE_MS } from '../../src/cache/levels.ts'
@@ -13,18 +12,20 @@ import { crc32 } from '../../src/core/crc32.ts'
 import { GatewayError } from '../../src/core/errors.ts'
 import { uuidv7 } from '../../src/core/ids.ts'
 import { Vault } from '../../src/core/vault.ts'
+import type { Prices } from '../../src/cost/prices.ts'
 import { FeedbackDesk } from '../../src/feedback/acceptance.ts'
 import { outboxOfAnySize } from '../../src/feedback/any-size.ts'
 import { DeadLetters } from '../../src/feedback/dead-letters.ts'
+import { HitFolding } from '../../src/feedback/folding.ts'
+import { KeyedHashes } from '../../src/feedback/keyed-hashes.ts'
 import type { FeedbackReader } from '../../src/feedback/listing.ts'
-import { toParcel } from '../../src/feedback/outbox.ts'
+import { type TelemetryMessage, toParcel } from '../../src/feedback/outbox.ts'
 import { Privacy } from '../../src/feedback/privacy.ts'
 import { SupabasePrivacy } from '../../src/feedback/privacy-supabase.ts'
 import { SupabaseFeedback } from '../../src/feedback/supabase-feedback.ts'
 import { SupabaseRecords } from '../../src/feedback/supabase-records.ts'
 import { Telemetry } from '../../src/feedback/telemetry.ts'
 import { FeedbackTokens } from '../../src/feedback/token.ts'
-import { UserHashes } from '../../src/feedback/user-hash.ts'
 import { ModelStats } from '../../src/metrics/model-stats.ts'
 import { RequestCounts } from '../../src/metrics/request-counts.ts'
 import { Catalogue } from '../../src/models/catalogue.ts'
@@ -48,6 +49,7 @@ import { Authenticator } from '../../src/tenants/authenticator.ts'
 import { KvKeyRecords } from '../../src/tenants/kv-records.ts'
 import { SupabaseDirectory } from '../../src/tenants/supabase-directory.ts'
 import { KeyDigest } from '../../src/tenants/virtual-key.ts'
+import { supabaseConnector } from '../supabase.ts'
 import { accountOutbox } from './account-outbox.ts'
 import { addressPolicyOf } from './addresses.ts'
 import { claimStore } from './claims.ts'
@@ -105,6 +107,8 @@ const STORE_TIMEOUT_MS = 2_000
 /** For whole batches and pages, which nobody's request waits for. */
 const BATCH_TIMEOUT_MS = 20_000
 const KIB = 1024
+/** Of the records only ratings are stored from here. */
+const NO_PRICES: Prices = { priceOf: () => undefined }
 
 /**
  * Builds the services from the environment.
@@ -113,7 +117,12 @@ const KIB = 1024
 export function createServices(env: Env): Services & Administration {
   const clock = workerClock
   const vault = new Vault(rootSecret(env))
-  const supabase = supabaseConnector(env)
+  const url = requireSecret(env, 'SUPABASE_URL')
+  const secretKey = requireSecret(env, 'SUPABASE_SECRET_KEY')
+  const supabaseBy = (key: string, keyName: string, timeoutMs = STORE_TIMEOUT_MS) =>
+    supabaseConnector({ url, key, keyName, timeoutMs })
+  const supabase = supabaseBy(secretKey, 'SUPABASE_SECRET_KEY')
+  const reader = supabaseBy(env.SUPABASE_READER_KEY || secretKey, 'SUPABASE_READER_KEY')
   const redisTier = new RedisTier(redisConnector(env))
   const digest = new KeyDigest(requireSecret(env, 'KEY_PEPPER', MIN_SECRET_LENGTH))
   const directory = new SupabaseDirectory(supabase, digest, clock.now)
@@ -132,7 +141,7 @@ export function createServices(env: Env): Services & Administration {
       }),
       kv: new KvTier(env.CACHE),
       redis: redisTier,
-      supabase: new SupabaseTier(supabase, clock.now),
+      supabase: new SupabaseTier({ reader, writer: supabase, now: clock.now }),
     }),
   })
   const fetchUpstream: Fetch = (url, init) => fetch(url, init)
@@ -149,18 +158,25 @@ export function createServices(env: Env): Services & Administration {
     registry,
     list: (provider) => listModels({ fetch: fetchUpstream, guarded, openKey }, provider),
   })
-  const pseudonym = env.GATEWAY_ID || `beast-${crc32(requireSecret(env, 'SUPABASE_URL'))}`
+  const pseudonym = env.GATEWAY_ID || `beast-${crc32(url)}`
   const account = (tenantId: string) => env.ACCOUNT.get(env.ACCOUNT.idFromName(tenantId))
   const counts = new RequestCounts()
   const modelStats = new ModelStats(clock)
   const slots = new SlotMaker(vault)
+  const userHashes = new KeyedHashes(vault, 'user-hash')
+  const folding = new HitFolding({
+    now: clock.now,
+    rowsPerSecond: positiveInteger(env, 'HIT_ROWS_PER_SECOND', 50),
+  })
+  const send = async (message: TelemetryMessage) => void (await env.TELEMETRY.send(message))
   const telemetry = new Telemetry({
     clock,
     random: Math.random,
-    settle: async (tenantId, parcel) => account(tenantId).settle(parcel),
-    send: async (message) => void (await env.TELEMETRY.send(message)),
+    settle: async (tenantId, parcel, text) => account(tenantId).settle(parcel, text),
+    send,
+    folding,
+    hashes: new KeyedHashes(vault, 'answer-hash'),
   })
-  const records = new SupabaseRecords(supabase)
   return {
     clock,
     catalogue,
@@ -174,10 +190,10 @@ export function createServices(env: Env): Services & Administration {
       adapterFor,
       newId: () => uuidv7(clock.now()),
     },
-    deadLetters: new DeadLetters(supabase, records),
+    deadLetters: new DeadLetters(supabase, send),
     privacy: new Privacy({
-      store: new SupabasePrivacy(supabaseConnector(env, BATCH_TIMEOUT_MS)),
-      hashes: new UserHashes(vault),
+      store: new SupabasePrivacy(supabaseBy(secretKey, 'SUPABASE_SECRET_KEY', BATCH_TIMEOUT_MS)),
+      hashes: userHashes,
       now: clock.now,
       eraseAccount: async (tenantId) => account(tenantId).erase(),
       removeKeyRecord: (digest) => keyRecords.remove(digest),
@@ -206,6 +222,8 @@ export function createServices(env: Env): Services & Administration {
       pseudonym,
       chain,
       slots,
+      folding,
+      userHashes,
       accounts: {
         maySpend: async (tenantId, keyId, abandoned) =>
           account(tenantId).maySpend(keyId, abandoned && toParcel({ kind: 'prediction', row: abandoned })),
@@ -220,7 +238,10 @@ export function createServices(env: Env): Services & Administration {
       },
     },
     feedback: {
-      desk: new FeedbackDesk(clock.now, outboxOfAnySize(accountOutbox(env.ACCOUNT), records)),
+      desk: new FeedbackDesk(
+        clock.now,
+        outboxOfAnySize(accountOutbox(env.ACCOUNT), new SupabaseRecords(supabase, NO_PRICES)),
+      ),
       tokens: new FeedbackTokens(vault),
       reader: new SupabaseFeedback(supabase, clock.now),
     },
@@ -251,21 +272,6 @@ function rootSecret(env: Env): Uint8Array<ArrayBuffer> {
       'Set ROOT_KEY to 32 random bytes as base64url.',
     )
   }
-}
-
-/** A client a call: nothing of one request's connection state reaches another. */
-function supabaseConnector(env: Env, timeoutMs = STORE_TIMEOUT_MS): () => SupabaseClient {
-  const url = requireSecret(env, 'SUPABASE_URL')
-  const key = requireSecret(env, 'SUPABASE_SECRET_KEY')
-  return () =>
-    createClient(url, key, {
-      auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
-      // A repeated call would outlive every deadline here; who asks decides what a failure means.
-      db: { retry: false },
-      global: {
-        fetch: (input, init) => fetch(input, { ...init, signal: AbortSignal.timeout(timeoutMs) }),
-      },
-    })
 }
 
 function redisConnector(env: Env): () => Redis {

@@ -1,22 +1,31 @@
-import { createClient } from '@supabase/supabase-js'
+import { supabaseConnector } from '../supabase.ts'
+import { DEFAULT_MAX_CACHE_ENTRIES } from './jobs.ts'
+import { runDue } from './run.ts'
 
 interface Env {
-  readonly SUPABASE_URL: string
-  readonly SUPABASE_SECRET_KEY: string
+  readonly SUPABASE_URL?: string
+  /** The key of the role beast_keeper, or the project's secret key: docs/database.md. */
+  readonly SUPABASE_KEEPER_KEY?: string
   /** The most answers that one tenant keeps in Postgres. */
   readonly CACHE_MAX_ENTRIES_PER_TENANT?: string
 }
 
-const DEFAULT_MAX_ENTRIES = 100_000
+/** As long as the role's own statement_timeout, and a little for the way. */
+const STORE_TIMEOUT_MS = 65_000
 
 export default {
-  /** Keeps `llm_cache` within its bounds: what has expired, and each tenant's surplus, goes. */
-  async scheduled(_controller, env) {
-    const supabase = createClient(env.SUPABASE_URL, env.SUPABASE_SECRET_KEY, {
-      auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
+  /** Keeps the database in order; see `JOBS`. */
+  async scheduled({ cron }, env) {
+    const { SUPABASE_URL: url, SUPABASE_KEEPER_KEY: key } = env
+    if (!url || !key)
+      throw new Error(
+        'The scheduler is not configured: set its secrets SUPABASE_URL and SUPABASE_KEEPER_KEY.',
+      )
+    await runDue(cron, {
+      connect: supabaseConnector({ url, key, keyName: 'SUPABASE_KEEPER_KEY', timeoutMs: STORE_TIMEOUT_MS }),
+      now: () => Date.now(),
+      maxCacheEntries: Number(env.CACHE_MAX_ENTRIES_PER_TENANT) || DEFAULT_MAX_CACHE_ENTRIES,
+      log: (level, line) => (level === 'error' ? console.error(line) : console.log(line)),
     })
-    const maxEntries = Number(env.CACHE_MAX_ENTRIES_PER_TENANT) || DEFAULT_MAX_ENTRIES
-    const { data } = await supabase.rpc('prune_llm_cache', { max_entries: maxEntries }).throwOnError()
-    console.log(JSON.stringify({ level: 'info', message: 'pruned llm_cache', removed: data }))
   },
 } satisfies ExportedHandler<Env>

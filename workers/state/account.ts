@@ -49,11 +49,16 @@ export class Account extends DurableObject<Env> {
     return !this.#revoked.has(keyId)
   }
 
-  /** What became of a request. @returns false when the outbox is full */
-  settle(parcel: Parcel): boolean {
+  /**
+   * What became of a request.
+   * @param text what was said in it, where that is kept; left out when there is no room for it
+   * @returns false when the outbox is full
+   */
+  settle(parcel: Parcel, text?: Parcel): boolean {
     // Taken, and dropped: otherwise it would go another way.
     if (this.#isErased) return true
     const taken = this.#courier.settle(parcel)
+    if (taken && text) this.#courier.add([text])
     this.#setAlarm()
     return taken
   }

@@ -1,17 +1,21 @@
 import { DurableObject } from 'cloudflare:workers'
 import { type Clock, withDeadline } from '../../src/core/clock.ts'
+import type { AlertSettings } from '../../src/metrics/alert-delivery/lines.ts'
+import { digester } from '../../src/metrics/alert-digest.ts'
+import type { Channel } from '../../src/metrics/alert-rules.ts'
 import type { Live, ShardReport } from '../../src/metrics/batch.ts'
 import { mergeGauges, stillLeased } from '../../src/metrics/batch-gauges.ts'
 import { Tally } from '../../src/metrics/batch-tally.ts'
 import { type DayTotals, MAX_SERIES, MINUTE_MS, MINUTES, Rings } from '../../src/metrics/rings.ts'
 import type { MetricsSnapshot } from '../../src/metrics/snapshot.ts'
 import { mergeWindows, type Window } from '../../src/metrics/window.ts'
+import { AlertDesk, type AlertOverview, overMs, type TestOutcome } from './metrics-alerts.ts'
 import { LiveAudience } from './metrics-live.ts'
 import { PageAudience } from './metrics-page.ts'
 import type { MetricsShard } from './metrics-shard.ts'
 import { putMinute, storedMinutes, type ValueStore, valueStore } from './metrics-store.ts'
 
-interface Env {
+interface Env extends AlertSettings {
   readonly METRICS_SHARD: DurableObjectNamespace<MetricsShard>
 }
 
@@ -51,26 +55,34 @@ const clock: Clock = {
 export class MetricsHub extends DurableObject<Env> {
   readonly #store: ValueStore
   readonly #rings: Rings
+  /** What the alerts look at. */
+  readonly #digests = new Rings()
+  readonly #digest = digester()
   readonly #shards = new Map<string, Known | undefined>()
   /** When each shard last said that it has something new. */
   readonly #newsMs = new Map<string, number>()
   readonly #audience: LiveAudience
+  readonly #alerts: AlertDesk
   readonly #page: PageAudience
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env)
     this.#store = valueStore(ctx.storage.sql)
-    this.#rings = new Rings({ totals: NOTHING, day: undefined, minutes: storedMinutes(this.#store) })
+    const minutes = storedMinutes(this.#store)
+    this.#rings = new Rings({ totals: NOTHING, day: undefined, minutes })
+    for (const slot of minutes) this.#digests.addMinute(this.#digest(slot))
     for (const id of this.#store.get<string[]>(SHARDS_KEY) ?? []) {
       this.#shards.set(id, this.#store.get<Known>(id))
       this.#newsMs.set(id, Date.now())
     }
     this.#audience = new LiveAudience(clock, (seconds) => this.live(seconds))
+    this.#alerts = new AlertDesk(this.#store, ctx.storage.sql, env)
     this.#page = new PageAudience(ctx, clock, {
       refresh: () => this.#ask(),
       minutes: (first) => this.#rings.minutes(first),
       today: () => dayOf([...this.#shards.values()].filter((shard) => shard !== undefined)),
       live: (seconds) => this.live(seconds),
+      alerts: () => this.alerts().alerts.filter(({ state }) => state !== 'inactive'),
     })
   }
 
@@ -110,7 +122,7 @@ export class MetricsHub extends DurableObject<Env> {
       totals: {
         counters,
         histograms,
-        gauges: mergeGauges(known.map(({ atMs, totals }) => stillLeased(totals.gauges, nowMs - atMs))),
+        gauges: gaugesOf(known, nowMs),
       },
       day: dayOf(known),
       isolates: known.reduce((total, { isolates }) => total + isolates, 0),
@@ -120,8 +132,7 @@ export class MetricsHub extends DurableObject<Env> {
 
   /** What was added in the last minutes that are over. @param offsetSeconds how long before that the window ends */
   window(seconds: number, offsetSeconds = 0): Window {
-    const overMs = Math.floor(Date.now() / MINUTE_MS) * MINUTE_MS
-    return this.#rings.lastMinutes(overMs, seconds, offsetSeconds)
+    return this.#rings.lastMinutes(overMs(Date.now()), seconds, offsetSeconds)
   }
 
   /** What was added in the last seconds, 60 at most, and the gauges; of the shards that answer at once. */
@@ -145,11 +156,54 @@ export class MetricsHub extends DurableObject<Env> {
     return this.#audience.join(seconds)
   }
 
+  /** The twelve alerts as they stood at the last minute's end, and their channels. */
+  alerts(): AlertOverview {
+    return this.#alerts.overview(Date.now())
+  }
+
+  /** Nothing is told of the rule, or of `all`, until then. @returns false where there is no such rule */
+  silence(rule: string, untilMs: number): boolean {
+    return this.#alerts.silence(rule, untilMs)
+  }
+
+  /** What fires by then is told at the next minute. @returns false where it was not silent */
+  unsilence(rule: string): boolean {
+    return this.#alerts.unsilence(rule)
+  }
+
+  testAlert(channel: Channel): Promise<TestOutcome> {
+    return this.#alerts.test(channel)
+  }
+
   override async alarm(): Promise<void> {
+    try {
+      await this.#judgeMinute()
+      await this.#alerts.deliver()
+    } finally {
+      await this.#setAlarm()
+    }
+  }
+
+  /** Once a minute: an alarm in between is for a delivery only. */
+  async #judgeMinute(): Promise<void> {
+    const nowMs = overMs(Date.now())
+    if (this.#alerts.hasEvaluated(nowMs)) return
     await this.#ask()
-    const newestMs = Math.max(...this.#newsMs.values())
+    const known = [...this.#shards.values()].filter((shard) => shard !== undefined)
+    const firstMs = () => (this.#digests.minutes(0)[0]?.minute ?? nowMs / MINUTE_MS - 1) * MINUTE_MS
+    this.#alerts.evaluate(nowMs, firstMs, {
+      gauges: gaugesOf(known, Date.now()),
+      window: (seconds, offsetSeconds) => this.#digests.lastMinutes(nowMs, seconds, offsetSeconds),
+    })
+  }
+
+  async #setAlarm(): Promise<void> {
+    const nowMs = Date.now()
     // Until the last minute that knows anything has left the ring.
-    if (Date.now() - newestMs <= (MINUTES + 1) * MINUTE_MS) await this.ctx.storage.setAlarm(nextMinuteMs())
+    const isAwake = nowMs - Math.max(...this.#newsMs.values()) <= (MINUTES + 1) * MINUTE_MS
+    const minuteMs = isAwake || this.#alerts.isBusy ? nextMinuteMs() : Number.POSITIVE_INFINITY
+    const nextMs = Math.min(minuteMs, Math.max(nowMs, this.#alerts.nextMs))
+    if (nextMs < Number.POSITIVE_INFINITY) await this.ctx.storage.setAlarm(nextMs)
   }
 
   /** Asks all that may have something new. @returns how many did not answer */
@@ -171,6 +225,7 @@ export class MetricsHub extends DurableObject<Env> {
     for (const slot of minutes) {
       if (slot.minute <= (known?.throughMinute ?? 0)) continue
       this.#rings.addMinute(slot)
+      this.#digests.addMinute(this.#digest(slot))
       for (const merged of this.#rings.minutes(slot.minute, slot.minute + 1)) putMinute(this.#store, merged)
     }
     const now: Known = { ...report, askedMs }
@@ -195,6 +250,10 @@ const NOTHING = { counters: {}, histograms: {}, sketches: {} }
 
 const nextMinuteMs = (): number =>
   (Math.floor((Date.now() - ALARM_DELAY_MS) / MINUTE_MS) + 1) * MINUTE_MS + ALARM_DELAY_MS
+
+/** Those that are still believed. */
+const gaugesOf = (known: readonly Known[], nowMs: number) =>
+  mergeGauges(known.map(({ atMs, totals }) => stillLeased(totals.gauges, nowMs - atMs)))
 
 /** Of the newest day that any shard knows. */
 function dayOf(known: readonly Known[]): DayTotals | undefined {

@@ -46,6 +46,7 @@ interface Seen {
   readonly timeline: Timeline
   readonly today: Timeline
   readonly live: Live
+  readonly alerts: readonly AlertState[] | undefined
 }
 
 /**
@@ -129,6 +130,7 @@ export class PageAudience {
       timeline: new Timeline(this.#past, amounts, live.gauges, nowMs, sketches),
       today: new Timeline(none, this.#source.today()?.amounts ?? NOTHING, {}, nowMs),
       live,
+      alerts: this.#source.alerts?.(),
     }
   }
 
@@ -167,8 +169,7 @@ export class PageAudience {
     }
   }
 
-  #common({ live, timeline }: Seen) {
-    const alerts = this.#source.alerts?.()
+  #common({ live, timeline, alerts }: Seen) {
     return { atMs: timeline.nowMs, isolates: live.isolates, ...(alerts && { alerts }) }
   }
 }

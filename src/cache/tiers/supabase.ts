@@ -2,34 +2,36 @@ import type { SupabaseClient } from '@supabase/supabase-js'
 import type { CacheEntry } from '../entry.ts'
 import type { CacheSlot, CacheTier } from '../tier.ts'
 
+/** A client for one call, each. */
+export interface SupabaseTierAccess {
+  /** May look up an answer whose tenant and key it knows. */
+  readonly reader: () => SupabaseClient
+  readonly writer: () => SupabaseClient
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
+}
+
 /** Supabase Postgres, table `llm_cache`: the tier that lasts longest. */
 export class SupabaseTier implements CacheTier {
   readonly name = 'supabase'
   readonly maxTtlMs = 24 * 60 * 60_000
-  readonly #connect: () => SupabaseClient
-  readonly #now: () => number
+  readonly #access: SupabaseTierAccess
 
-  /** @param connect a client for one call. @param now milliseconds since the epoch */
-  constructor(connect: () => SupabaseClient, now: () => number) {
-    this.#connect = connect
-    this.#now = now
+  constructor(access: SupabaseTierAccess) {
+    this.#access = access
   }
 
   async get(slot: CacheSlot): Promise<CacheEntry | undefined> {
-    const { data } = await this.#connect()
-      .from('llm_cache')
-      .select('sealed')
-      .eq('key', slot.id)
-      .eq('tenant_id', slot.tenantId)
-      .gt('expires_at', iso(this.#now()))
-      .maybeSingle<{ sealed: string }>()
+    const { data } = await this.#access
+      .reader()
+      .rpc('cached_answer', { cached_tenant: slot.tenantId, cached_key: slot.id })
       .throwOnError()
-    return data ? slot.open(data.sealed) : undefined
+    return typeof data === 'string' ? slot.open(data) : undefined
   }
 
   async set(slot: CacheSlot, entry: CacheEntry, ttlMs: number): Promise<void> {
     const sealed = await slot.seal(entry)
-    const now = this.#now()
+    const now = this.#access.now()
     const row = {
       key: slot.id,
       tenant_id: slot.tenantId,
@@ -38,11 +40,12 @@ export class SupabaseTier implements CacheTier {
       created_at: iso(now),
       expires_at: iso(now + ttlMs),
     }
-    await this.#connect().from('llm_cache').upsert(row, { onConflict: 'key' }).throwOnError()
+    await this.#access.writer().from('llm_cache').upsert(row, { onConflict: 'key' }).throwOnError()
   }
 
   async delete(slot: CacheSlot): Promise<void> {
-    await this.#connect()
+    await this.#access
+      .writer()
       .from('llm_cache')
       .delete()
       .eq('key', slot.id)

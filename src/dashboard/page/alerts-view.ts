@@ -1,6 +1,6 @@
-import { ALERT_RULES } from '../../metrics/alert-rules.ts'
+import type { PanelUnit } from '../../metrics/panels-parts.ts'
 import type { Board } from '../board.ts'
-import { agoText, rowName } from '../format.ts'
+import { agoText, formatValue } from '../format.ts'
 import type { AlertState } from '../messages.ts'
 import { el } from './dom.ts'
 
@@ -26,20 +26,31 @@ export function alertsView(host: HTMLElement) {
   }
 }
 
-function item({ name, state, sinceMs, labels = {} }: AlertState, nowMs: number): HTMLElement {
-  const rule = ALERT_RULES.find((each) => each.name === name)
-  const of = rowName(Object.values(labels), Object.keys(labels))
-  const what = (rule?.summary ?? name).replace(/\{\{[^}]*\}\}/g, of)
+function item({ state, severity, summary, labels, ...alert }: AlertState, nowMs: number): HTMLElement {
+  const { value, unit, sinceMs, told, silencedUntilMs, tip } = alert
+  const facts = [
+    value !== null && formatValue(value, UNITS[unit]),
+    labels,
+    sinceMs !== null && `since ${TIME.format(sinceMs)}, ${agoText(nowMs - sinceMs)}`,
+    silencedUntilMs !== null && `silent until ${TIME.format(silencedUntilMs)}`,
+    told.length > 0 && `told ${told.join(', ')}`,
+  ]
   return el(
     'li',
     {},
-    el(
-      'span',
-      { class: `alert-state ${state}` },
-      state === 'firing' ? (rule?.severity ?? 'firing') : 'pending',
-    ),
-    el('span', { class: 'what' }, what),
-    sinceMs !== undefined && el('span', { class: 'since' }, agoText(nowMs - sinceMs)),
-    rule && el('span', { class: 'tip' }, rule.tip),
+    el('span', { class: `alert-state ${state}` }, state === 'firing' ? severity : 'pending'),
+    el('span', { class: 'what' }, summary),
+    el('span', { class: 'since' }, facts.filter(Boolean).join(' · ')),
+    el('span', { class: 'tip' }, tip),
   )
 }
+
+const TIME = new Intl.DateTimeFormat(undefined, { timeStyle: 'short', hourCycle: 'h23' })
+
+const UNITS = {
+  part: 'percentunit',
+  s: 's',
+  USD: 'currencyUSD',
+  'USD a second': 'currencyUSD',
+  'a second': 'ops',
+} as const satisfies Record<AlertState['unit'], PanelUnit>

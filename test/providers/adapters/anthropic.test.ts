@@ -148,6 +148,7 @@ describe('anthropic', () => {
       complete: false,
       refused: false,
       usage: { inputTokens: 21, outputTokens: 1 },
+      said: '',
     })
   })
 

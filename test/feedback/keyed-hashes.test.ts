@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { Vault } from '../../src/core/vault.ts'
-import { UserHashes } from '../../src/feedback/user-hash.ts'
+import { KeyedHashes } from '../../src/feedback/keyed-hashes.ts'
 
-const hashes = (seed = 7) => new UserHashes(new Vault(new Uint8Array(32).fill(seed)))
+const hashes = (seed = 7) => new KeyedHashes(new Vault(new Uint8Array(32).fill(seed)), 'user-hash')
 
 describe('a user’s hash', () => {
   it('is one at all times, and fits its column', async () => {

@@ -1,0 +1,219 @@
+import {
+  type Budget,
+  type BudgetPeriod,
+  type BudgetState,
+  PERIODS,
+  periodEndMs,
+  periodName,
+} from './budget.ts'
+import type { NanoUsd } from './nano-usd.ts'
+
+/** Money held back for one call to a provider, at the most it may cost. */
+export interface Reservation {
+  readonly predictionId: string
+  /** The call's place among those of its request, from 0. */
+  readonly attempt: number
+  readonly keyId: string
+  readonly nanoUsd: NanoUsd
+  readonly atMs: number
+}
+
+/** What a key spent on one day; `key` is empty for the whole tenant. */
+export interface DaySpend {
+  readonly key: string
+  /** `2026-11-21` */
+  readonly day: string
+  readonly nanoUsd: NanoUsd
+}
+
+/** Durable storage of one tenant's book. Synchronous, so that nothing comes between judging and writing. */
+export interface BudgetShelf {
+  budgets(): readonly Budget[]
+  setBudgets(budgets: readonly Budget[]): void
+  spends(): readonly DaySpend[]
+  setSpend(spend: DaySpend): void
+  removeSpendsBefore(day: string): void
+  reservations(): readonly Reservation[]
+  addReservation(reservation: Reservation): void
+  removeReservations(predictionId: string): void
+}
+
+export type Verdict =
+  | { readonly kind: 'reserved' }
+  /** Nobody watches: nothing was written. */
+  | { readonly kind: 'unwatched' }
+  | { readonly kind: 'exceeded'; readonly budget: BudgetState }
+
+/** What a call came to: undefined = sent, and nobody knows what it used; then its worst case counts. */
+export type AttemptCost = NanoUsd | undefined
+
+const TENANT = ''
+const DAY_MS = 24 * 60 * 60_000
+/** This month and the one before it. */
+const KEPT_DAYS = 62
+
+/**
+ * One tenant's money: what was spent on each day, and what calls under way may still cost. Whoever would pass a hard
+ * budget even in the worst case of all that is under way is turned away, so no order of events can pass it.
+ */
+export class BudgetBook {
+  readonly #shelf: BudgetShelf
+  #budgets: readonly Budget[]
+  readonly #spends = new Map<string, NanoUsd>()
+  readonly #reserved = new Map<string, NanoUsd>()
+  readonly #reservations = new Map<string, Reservation[]>()
+
+  constructor(shelf: BudgetShelf) {
+    this.#shelf = shelf
+    this.#budgets = shelf.budgets()
+    for (const { key, day, nanoUsd } of shelf.spends()) this.#spends.set(place(key, day), nanoUsd)
+    for (const reservation of shelf.reservations()) this.#note(reservation)
+  }
+
+  /** Whether there is any budget, so that every call has to be reserved. */
+  get isWatching(): boolean {
+    return this.#budgets.length > 0
+  }
+
+  /**
+   * @param known what was spent so far this month according to the ledger; counts where the book has no word of its
+   *   own, because nobody watched
+   */
+  setBudgets(budgets: readonly Budget[], known: readonly DaySpend[]): void {
+    const watched = this.isWatching
+    this.#budgets = budgets
+    this.#shelf.setBudgets(budgets)
+    if (watched) return
+    for (const spend of known) this.#setSpend(spend)
+  }
+
+  /** Holds back the most that a call may cost, unless a hard budget is in the way. Again for the same call, it changes nothing. */
+  reserve(reservation: Reservation): Verdict {
+    if (!this.isWatching) return { kind: 'unwatched' }
+    const { predictionId, attempt, keyId, nanoUsd, atMs } = reservation
+    if (this.#reservations.get(predictionId)?.some((known) => known.attempt === attempt))
+      return { kind: 'reserved' }
+    for (const budget of this.#budgets) {
+      if (!budget.isHard || (budget.keyId !== null && budget.keyId !== keyId)) continue
+      const state = this.#stateOf(budget, atMs)
+      if (state.spentNanoUsd + state.reservedNanoUsd + nanoUsd > budget.limitNanoUsd)
+        return { kind: 'exceeded', budget: state }
+    }
+    this.#shelf.addReservation(reservation)
+    this.#note(reservation)
+    return { kind: 'reserved' }
+  }
+
+  /**
+   * A request is over: what its calls cost counts, in the period in which each was reserved, and what was held back is
+   * free again. Only the first word counts.
+   * @param costs by the place of the call
+   * @returns what was charged
+   */
+  settle(predictionId: string, costs: readonly AttemptCost[]): NanoUsd {
+    const held = this.#reservations.get(predictionId)
+    if (!held) return 0
+    let charged = 0
+    for (const { attempt, keyId, nanoUsd, atMs } of held) {
+      // Not named = never sent.
+      const cost = attempt < costs.length ? (costs[attempt] ?? nanoUsd) : 0
+      charged += cost
+      this.#spend(keyId, atMs, cost)
+    }
+    this.#release(predictionId, held)
+    return charged
+  }
+
+  /** Requests that were never settled are charged at their worst case. @returns how many */
+  expire(beforeMs: number): number {
+    let expired = 0
+    for (const [predictionId, held] of this.#reservations) {
+      if (held.some(({ atMs }) => atMs >= beforeMs)) continue
+      this.settle(
+        predictionId,
+        held.map(() => undefined),
+      )
+      expired += 1
+    }
+    return expired
+  }
+
+  /** When the first of those under way was reserved; undefined while none is. */
+  get oldestMs(): number | undefined {
+    let oldest: number | undefined
+    for (const held of this.#reservations.values())
+      for (const { atMs } of held) if (oldest === undefined || atMs < oldest) oldest = atMs
+    return oldest
+  }
+
+  states(nowMs: number): readonly BudgetState[] {
+    return this.#budgets.map((budget) => this.#stateOf(budget, nowMs))
+  }
+
+  #stateOf(budget: Budget, atMs: number): BudgetState {
+    const key = budget.keyId ?? TENANT
+    return {
+      ...budget,
+      spentNanoUsd: sum(this.#spends, key, budget.period, atMs),
+      reservedNanoUsd: sum(this.#reserved, key, budget.period, atMs),
+      resetsAtMs: periodEndMs(budget.period, atMs),
+    }
+  }
+
+  #note(reservation: Reservation): void {
+    const { predictionId, keyId, atMs, nanoUsd } = reservation
+    const held = this.#reservations.get(predictionId)
+    if (held) held.push(reservation)
+    else this.#reservations.set(predictionId, [reservation])
+    this.#hold(keyId, atMs, nanoUsd)
+  }
+
+  #release(predictionId: string, held: readonly Reservation[]): void {
+    this.#shelf.removeReservations(predictionId)
+    this.#reservations.delete(predictionId)
+    for (const { keyId, atMs, nanoUsd } of held) this.#hold(keyId, atMs, -nanoUsd)
+  }
+
+  #hold(keyId: string, atMs: number, nanoUsd: NanoUsd): void {
+    const day = periodName('day', atMs)
+    for (const key of [TENANT, keyId]) {
+      const held = (this.#reserved.get(place(key, day)) ?? 0) + nanoUsd
+      if (held === 0) this.#reserved.delete(place(key, day))
+      else this.#reserved.set(place(key, day), held)
+    }
+  }
+
+  #spend(keyId: string, atMs: number, nanoUsd: NanoUsd): void {
+    if (nanoUsd === 0) return
+    const day = periodName('day', atMs)
+    for (const key of [TENANT, keyId])
+      this.#setSpend({ key, day, nanoUsd: (this.#spends.get(place(key, day)) ?? 0) + nanoUsd })
+  }
+
+  #setSpend(spend: DaySpend): void {
+    const isNewDay = !this.#spends.has(place(TENANT, spend.day))
+    this.#spends.set(place(spend.key, spend.day), spend.nanoUsd)
+    this.#shelf.setSpend(spend)
+    if (isNewDay) this.#forgetBefore(periodName('day', Date.parse(spend.day) - KEPT_DAYS * DAY_MS))
+  }
+
+  #forgetBefore(day: string): void {
+    this.#shelf.removeSpendsBefore(day)
+    for (const known of this.#spends.keys()) if (known.slice(0, DAY_LENGTH) < day) this.#spends.delete(known)
+  }
+}
+
+const DAY_LENGTH = '2026-11-21'.length
+const place = (key: string, day: string): string => `${day} ${key}`
+
+/** Over the days of the period, up to today: none is noted for a day to come. */
+function sum(days: ReadonlyMap<string, NanoUsd>, key: string, period: BudgetPeriod, atMs: number): NanoUsd {
+  if (period === 'day') return days.get(place(key, periodName('day', atMs))) ?? 0
+  const month = periodName('month', atMs)
+  let total = 0
+  for (let day = 1; day <= 31; day++)
+    total += days.get(place(key, `${month}-${String(day).padStart(2, '0')}`)) ?? 0
+  return total
+}
+
+export const isPeriod = (value: unknown): value is BudgetPeriod => PERIODS.some((period) => period === value)

@@ -1,0 +1,137 @@
+import fc from 'fast-check'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { book, type ProviderCall, priceCall, priceSaved } from '../../src/cost/ledger.ts'
+import { listPrices } from '../../src/cost/list-prices.ts'
+import { bundledTable } from '../../src/cost/price-table.ts'
+import type { Prices } from '../../src/cost/prices.ts'
+
+const AT = '2026-11-20T12:00:00.000Z'
+const REQUEST = { prediction_id: 'p', tenant_id: 't', key_id: 'k', created_at: AT }
+const call = (more: Partial<ProviderCall> = {}): ProviderCall => ({
+  route: 'openai:gpt-4o-mini',
+  provider: 'openai',
+  model: 'gpt-4o-mini',
+  endpoint: 'openai',
+  result: 'answered',
+  ms: 12,
+  mayBeBilled: true,
+  sentBytes: 400,
+  saidBytes: 40,
+  usage: { inputTokens: 1_000, outputTokens: 100 },
+  ...more,
+})
+
+let prices: Prices
+beforeAll(async () => {
+  prices = listPrices(await bundledTable())
+})
+
+const priced = (more: Partial<ProviderCall>) => priceCall(call(more), prices, Date.parse(AT))
+
+describe('a call', () => {
+  it("costs what its provider lists, cached tokens at their own price, and a team's own price before", () => {
+    // $0.15 and $0.60 for a million; cached $0.075.
+    expect(priced({})).toEqual({
+      nanoUsd: 150_000 + 60_000,
+      by: 'list',
+      inputTokens: 1_000,
+      outputTokens: 100,
+      isEstimated: false,
+    })
+    expect(priced({ usage: { inputTokens: 1_000, outputTokens: 100, cachedTokens: 800 } }).nanoUsd).toBe(
+      30_000 + 60_000 + 60_000,
+    )
+    expect(priced({ price: { inputUsdPerMTok: 1, outputUsdPerMTok: 2 } })).toMatchObject({
+      nanoUsd: 1_200_000,
+      by: 'own',
+    })
+    expect(priced({ price: { inputUsdPerMTok: 0, outputUsdPerMTok: 0 } })).toMatchObject({
+      nanoUsd: 0,
+      by: 'own',
+    })
+  })
+
+  it('of a model that nobody has a price for is flagged, and not called free', () => {
+    expect(priced({ model: 'no-such-model' })).toMatchObject({
+      nanoUsd: 0,
+      by: 'unpriced',
+      inputTokens: 1_000,
+    })
+    expect(priced({ provider: 'custom' })).toMatchObject({ by: 'unpriced' })
+  })
+
+  it('that cannot have been billed is free, whatever it told', () => {
+    expect(priced({ mayBeBilled: false, result: 'failed' })).toMatchObject({ nanoUsd: 0, by: 'free' })
+  })
+
+  it('whose tokens nobody told is guessed from its bytes, and flagged', () => {
+    expect(priced({ usage: undefined })).toEqual({
+      nanoUsd: 100 * 150 + 10 * 600,
+      by: 'list',
+      inputTokens: 100,
+      outputTokens: 10,
+      isEstimated: true,
+    })
+  })
+
+  it.each([-5, Number.NaN, 1e12, Number.POSITIVE_INFINITY, 1.5])(
+    'of %s tokens costs something finite',
+    (tokens) => {
+      const { nanoUsd, inputTokens, isEstimated } = priced({
+        usage: { inputTokens: tokens, outputTokens: tokens },
+      })
+      expect(Number.isSafeInteger(nanoUsd) && nanoUsd >= 0).toBe(true)
+      expect(inputTokens).toBe(tokens === 1.5 ? 2 : 100)
+      expect(isEstimated).toBe(tokens !== 1.5)
+    },
+  )
+
+  it('never costs less than nothing, nor more than can be written down', () => {
+    const tokens = fc.oneof(fc.integer(), fc.double(), fc.nat({ max: 200_000 }))
+    const usage = fc.option(
+      fc.record({ inputTokens: tokens, outputTokens: tokens, cachedTokens: tokens, reasoningTokens: tokens }),
+      { nil: undefined },
+    )
+    fc.assert(
+      fc.property(usage, fc.nat(), fc.nat(), (told, sentBytes, saidBytes) => {
+        const { nanoUsd } = priced({ usage: told, sentBytes, saidBytes })
+        expect(Number.isSafeInteger(nanoUsd) && nanoUsd >= 0).toBe(true)
+      }),
+    )
+  })
+})
+
+it('a request is one row, and one for each of its calls, whose costs add up', () => {
+  const calls = [
+    call({ result: 'failed', failure: 'rate_limited', mayBeBilled: false }),
+    call(),
+    call({ model: '?' }),
+  ]
+  const booked = book(REQUEST, calls, prices)
+  expect(booked?.ledger).toEqual({ ...REQUEST, cost_usd: 0.00021, unpriced: true })
+  expect(
+    booked?.attempts.map(({ attempt, result, failure, cost_usd, priced_by }) => [
+      attempt,
+      result,
+      failure,
+      cost_usd,
+      priced_by,
+    ]),
+  ).toEqual([
+    [1, 'failed', 'rate_limited', 0, 'free'],
+    [2, 'answered', null, 0.00021, 'list'],
+    [3, 'answered', null, 0, 'unpriced'],
+  ])
+  expect(book(REQUEST, [], prices)).toBeUndefined()
+})
+
+it('a hit saved what its answer cost', () => {
+  const tokens = {
+    provider: 'openai',
+    model: 'gpt-4o-mini',
+    usage: { inputTokens: 1_000, outputTokens: 100 },
+  }
+  expect(priceSaved(tokens, prices, Date.parse(AT))).toBe(210_000)
+  expect(priceSaved({ ...tokens, usage: undefined }, prices, Date.parse(AT))).toBe(0)
+  expect(priceSaved({ ...tokens, model: '?' }, prices, Date.parse(AT))).toBe(0)
+})
