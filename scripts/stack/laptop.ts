@@ -137,6 +137,7 @@ export async function startLaptop({
       ROOT_KEY: secrets.ROOT_KEY,
       KEY_PEPPER: secrets.KEY_PEPPER,
       OPERATOR_TOKEN: secrets.OPERATOR_TOKEN,
+      VIEWER_TOKEN: secrets.VIEWER_TOKEN,
     }
     const workers = own(startWorkers({ root, stateDir, port, vars, onExit: () => onDeath('workers') }))
     if (vars.SUPABASE_KEEPER_KEY)

@@ -1,3 +1,4 @@
+import { NONE } from '../metrics/catalogue.ts'
 import { evaluate, type Row, type Scope } from './evaluate.ts'
 import type { FigureRow, Figures } from './messages.ts'
 import type { Selector } from './promql.ts'
@@ -67,7 +68,7 @@ const labelsOf = ({ labels }: Row, { by }: PagePanel): string[] =>
 
 /** The child that a family begins with, where its labels do not apply and nothing was ever counted. */
 const isNobody = ({ labels, now, points }: FigureRow): boolean =>
-  labels.length > 0 && labels.every((label) => label === 'none') && !now && !points?.some(Boolean)
+  labels.includes(NONE) && !now && !points?.some(Boolean)
 
 /** Enough digits for any drawing, and short on the way. */
 const short = (value: number): number => Number(value.toPrecision(6))

@@ -53,7 +53,7 @@ describeWith('chromium', chromiumPresent, 'the page', () => {
     for (const { code, short } of TABS) {
       await page.getByRole('tab', { name: short }).click()
       await page.locator(`[data-tab="${code}"]`).waitFor()
-      await page.waitForTimeout(250)
+      await page.locator('.panel :is(.body, .empty, .facts):visible').first().waitFor()
       await screenshot(page, `${each.name}-${code}`)
       const [wide, seen] = await page.evaluate<number[]>('[document.documentElement.scrollWidth, innerWidth]')
       expect(wide, `${each.name} ${short}`).toBeLessThanOrEqual(seen ?? 0)
@@ -94,6 +94,7 @@ describeWith('chromium', chromiumPresent, 'the page', () => {
     )
     const panel = page.locator('[data-panel="P1"]')
     await panel.getByText('Table').click()
+    await panel.locator('tbody tr').first().waitFor()
     expect(await panel.locator('tbody tr').count()).toBe(16)
     expect(await panel.locator('tbody tr').first().textContent()).toBe(
       `Now${await panel.locator('.value').textContent()}`,

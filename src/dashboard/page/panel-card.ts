@@ -36,7 +36,7 @@ export function panelCard(panel: PagePanel): Card {
   const element = el(
     'section',
     {
-      class: `panel ${panel.hasTrend ? 'drawn' : panel.kind}`,
+      class: panel.hasTrend ? 'panel' : `panel ${panel.kind}`,
       'aria-labelledby': title,
       'data-panel': panel.code,
     },
