@@ -8,7 +8,7 @@ import { FIRST_VIEW } from '../../src/dashboard/view.ts'
 import type { Batch } from '../../src/metrics/batch.ts'
 import { Tally } from '../../src/metrics/batch-tally.ts'
 import { seriesName } from '../../src/metrics/catalogue.ts'
-import { shardName } from '../../src/metrics/shard-name.ts'
+import { HUB_NAME, shardName } from '../../src/metrics/shard-name.ts'
 import type { Env } from '../../workers/gateway/env.ts'
 import { HOSTILE, traffic } from '../dashboard/traffic.ts'
 import { chromiumPresent, startBrowser } from '../support/browser.ts'
@@ -209,6 +209,25 @@ describe('the line', () => {
     const later = () => told.filter((message) => rowsOf(message)?.[0]?.now === 5)
     await expect.poll(() => later().length, { timeout: 2_000 }).toBeGreaterThan(0)
 
+    // It may sleep as soon as nobody looks, and knows its sockets when it wakes.
+    socket.send(JSON.stringify({ rest: true }))
+    let before = -1
+    const isQuiet = () => {
+      const same = told.length === before
+      before = told.length
+      return same
+    }
+    // Longer than one of its looks.
+    await expect.poll(isQuiet, { timeout: 10_000, interval: 800 }).toBe(true)
+    await stack.harness
+      .getWorker('beast-state')
+      .evictDurableObject('MetricsHub', { name: HUB_NAME, webSockets: 'hibernate' })
+    told.splice(0)
+    socket.send(JSON.stringify({ look: FIRST_VIEW }))
+    await expect.poll(() => told.length, { timeout: 5_000 }).toBeGreaterThan(1)
+    expect(told.map(({ kind }) => kind).slice(0, 2)).toEqual(['whole', 'now'])
+    expect(rowsOf(told[0])?.[0]?.now).toBe(5)
+
     socket.send('{"look":{"tab":"X"}}')
     expect(await closed).toBe(4400)
   })
@@ -291,6 +310,14 @@ describeWith('chromium', chromiumPresent, 'in a browser', () => {
     await tab.getByRole('tab', { name: 'Performance' }).click()
     await tab.locator('[data-panel="P12"]').getByText(HOSTILE).waitFor()
     expect(await tab.locator('img').count()).toBe(0)
+  })
+
+  it('is open to who follows a link from elsewhere and is signed in', async () => {
+    const other = await context.newPage()
+    await other.goto(stack.url.replace('127.0.0.1', 'localhost'))
+    await other.evaluate(`location.href = ${JSON.stringify(page)}`)
+    await other.locator('[data-state="live"]').waitFor()
+    await other.close()
   })
 
   it('is moved through by arrow keys, and remembers where it was in its address', async () => {
