@@ -1,3 +1,4 @@
+import { availableParallelism, loadavg } from 'node:os'
 import { join } from 'node:path'
 import { createClient } from '@supabase/supabase-js'
 import { uuidv7 } from '../../src/core/ids.ts'
@@ -10,12 +11,15 @@ import { SupabaseRecords } from '../../src/feedback/supabase-records.ts'
 import { startSupabase } from '../stack/supabase.ts'
 import { median } from './report.ts'
 
-// How many predictions a second the recorder's work stores in the embedded Supabase: its client, HTTP over loopback,
-// the REST surface and Postgres, all in one process. Run: npx node scripts/bench/recorder.ts
+// How many predictions a second the recorder's work stores in the embedded Supabase, and what of that bounds it: the
+// recorder's own code with its client, HTTP over loopback with the REST surface, or Postgres; all in one process, on
+// one core. Run: npx node scripts/bench/recorder.ts
 
 const BATCHES = 20
 const ROUNDS = 5
 const ROWS = 50
+/** Rows of one insert, as the recorder sends them. */
+const LOT = 200
 
 const secretKey = `sb_secret_${'s'.repeat(32)}`
 const supabase = await startSupabase({
@@ -27,8 +31,20 @@ const supabase = await startSupabase({
   jwtSecret: 'j'.repeat(43),
 })
 const [tenant] = await supabase.sql<{ id: string }>('select id from tenants limit 1')
+let requestMs = 0
 const store = new SupabaseRecords(
-  () => createClient(supabase.url, secretKey, { auth: { persistSession: false, autoRefreshToken: false } }),
+  () =>
+    createClient(supabase.url, secretKey, {
+      auth: { persistSession: false, autoRefreshToken: false },
+      global: {
+        fetch: async (input, init) => {
+          const started = performance.now()
+          const response = await fetch(input, init)
+          requestMs += performance.now() - started
+          return response
+        },
+      },
+    }),
   listPrices(await bundledTable()),
 )
 
@@ -64,27 +80,67 @@ const record = (tenantId: string): OutboxRecord[] => {
   return row ? [{ kind: 'prediction', row }] : []
 }
 
-const rates: number[] = []
+const someRecords = (count: number) => Array.from({ length: count }, () => record(tenant?.id ?? '')).flat()
+
+/** The same inserts as SQL, with rows of the same columns. */
+async function insertAlone(): Promise<void> {
+  const rows = someRecords(LOT).map(({ row }) => row)
+  const columns = Object.keys(rows[0] ?? {}).join(', ')
+  await supabase.sql(
+    `insert into ml_predictions (${columns})
+     select ${columns} from jsonb_populate_recordset(null::ml_predictions, $rows$${JSON.stringify(rows)}$rows$)
+     on conflict do nothing`,
+  )
+}
+
+/** Milliseconds that a thousand rows take. */
+interface Round {
+  readonly all: number
+  readonly request: number
+  readonly postgres: number
+  /** Of the processor: what others do meanwhile is not in it. */
+  readonly cpu: number
+}
+const rounds: Round[] = []
 for (let round = 0; round <= ROUNDS; round++) {
   const messages = Array.from({ length: BATCHES }, () => ({
-    body: { records: Array.from({ length: ROWS }, () => record(tenant?.id ?? '')).flat() },
+    body: { records: someRecords(ROWS) },
     attempts: 1,
     ack: () => {},
     retry: () => {},
   }))
+  requestMs = 0
+  const cpuBefore = process.cpuUsage()
   const started = performance.now()
   const { stored } = await takeIn(store, messages, newId)
-  const rate = stored / ((performance.now() - started) / 1_000)
+  const all = performance.now() - started
+  const { user, system } = process.cpuUsage(cpuBefore)
+  const sqlStarted = performance.now()
+  for (let rows = 0; rows < stored; rows += LOT) await insertAlone()
+  const postgres = performance.now() - sqlStarted
+  const scale = 1_000 / stored
   // The first round warms.
-  if (round > 0) rates.push(rate)
+  if (round === 0) continue
+  const cpu = ((user + system) / 1e3) * scale
+  rounds.push({ all: all * scale, request: requestMs * scale, postgres: postgres * scale, cpu })
 }
-console.log(`${Math.round(median(rates))} rows/s (${rates.map(Math.round).join(', ')}), messages of ${ROWS}`)
-const sql = (count: number) =>
-  `insert into ml_predictions (id, tenant_id, request_id, created_at, outcome, total_ms)
-   select (substr(u, 1, 14) || '7' || substr(u, 16))::uuid, '${tenant?.id}', 'r', now(), 'success', 1
-   from (select gen_random_uuid()::text as u from generate_series(1, ${count})) as ids`
-const started = performance.now()
-for (let i = 0; i < BATCHES; i++) await supabase.sql(sql(ROWS))
-const alone = (BATCHES * ROWS) / ((performance.now() - started) / 1_000)
-console.log(`${Math.round(alone)} rows/s by Postgres alone: the same inserts as SQL, without client and HTTP`)
 await supabase.close()
+
+const ms = (of: (round: Round) => number): number => Math.round(median(rounds.map(of)))
+const parts = {
+  'the recorder and its client': ms(({ all, request }) => all - request),
+  'HTTP and the REST surface': ms(({ request, postgres }) => Math.max(0, request - postgres)),
+  Postgres: ms(({ postgres }) => postgres),
+}
+const [bound] = Object.entries(parts).sort(([, a], [, b]) => b - a)[0] ?? []
+const rates = rounds.map(({ all }) => Math.round(1e6 / all))
+console.log(`${median(rates)} rows/s (${rates.join(', ')}), messages of ${ROWS}`)
+console.log(`${Math.round(1e6 / ms(({ cpu }) => cpu))} rows in a second of processor time`)
+console.log(
+  `a thousand rows, milliseconds: ${Object.entries(parts)
+    .map(([part, each]) => `${part} ${each}`)
+    .join(', ')}. Bound by ${bound}`,
+)
+const [load = 0] = loadavg()
+if (load > availableParallelism())
+  console.log(`This machine was busy: load ${load.toFixed(1)} on ${availableParallelism()} cores`)

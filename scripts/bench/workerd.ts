@@ -6,7 +6,8 @@ import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
 import { dirname, join, relative, resolve } from 'node:path'
 
-const COMPATIBILITY = 'compatibilityDate = "2026-08-04", compatibilityFlags = ["enable_request_signal"]'
+const COMPATIBILITY_DATE = '2026-08-04'
+const COMPATIBILITY_FLAGS = ['enable_request_signal']
 
 /** The workerd that wrangler brings. */
 export const workerdBinary = (): string => {
@@ -52,12 +53,15 @@ export interface WorkerPart {
   readonly bindings?: readonly string[]
   /** What else is said of it, as Cap'n Proto text. */
   readonly more?: readonly string[]
+  /** Compatibility flags beside the gateway's own. */
+  readonly flags?: readonly string[]
 }
 
 /**
  * Writes a configuration that serves the worker "main" on loopback.
  * @param others workers that it is bound to, by name
  * @param services what the workers reach beside one another and the network, as Cap'n Proto text
+ * @param v8Flags as V8 has them; every isolate of the process gets them
  */
 export function writeConfig(
   file: string,
@@ -65,6 +69,7 @@ export function writeConfig(
   main: WorkerPart,
   others: Readonly<Record<string, WorkerPart>> = {},
   services: readonly string[] = [],
+  v8Flags: readonly string[] = [],
 ): string {
   const workers = Object.entries({ main, ...others })
   const all = [
@@ -77,6 +82,7 @@ export function writeConfig(
     `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
   services = [${all.join(', ')}],
+  v8Flags = [${v8Flags.map((flag) => `"${flag}"`).join(', ')}],
   sockets = [(name = "http", address = "127.0.0.1:${port}", http = (), service = "main")]);
 ${workers.map(([name, part]) => `const ${name} :Workerd.Worker = (${workerText(dirname(file), part)});\n`).join('')}`,
   )
@@ -93,7 +99,7 @@ export const capnp = (
 
 function workerText(
   configDir: string,
-  { mainFile, texts = {}, bindings = [], more = [] }: WorkerPart,
+  { mainFile, texts = {}, bindings = [], more = [], flags = [] }: WorkerPart,
 ): string {
   const dir = dirname(mainFile)
   // workerd reads what it embeds relative to the configuration.
@@ -109,7 +115,8 @@ function workerText(
   ]
   return [
     `modules = [${modules.join(', ')}]`,
-    COMPATIBILITY,
+    `compatibilityDate = "${COMPATIBILITY_DATE}"`,
+    `compatibilityFlags = [${[...COMPATIBILITY_FLAGS, ...flags].map((flag) => `"${flag}"`).join(', ')}]`,
     `bindings = [${bound.join(', ')}]`,
     ...more,
   ].join(', ')
@@ -132,14 +139,23 @@ export function pinSelf(): void {
 
 export interface Served {
   readonly port: number
+  readonly pid: number
   /** From the process's start to its first good answer, milliseconds. */
   readonly startupMs: number
   close(): Promise<void>
 }
 
-/** Serves the configuration on the first core, where that can be said. */
-export async function serve(config: string, port: number, path: string): Promise<Served> {
-  const command = [workerdBinary(), 'serve', config]
+/**
+ * Serves the configuration on the first core, where that can be said.
+ * @param options of workerd
+ */
+export async function serve(
+  config: string,
+  port: number,
+  path: string,
+  options: readonly string[] = [],
+): Promise<Served> {
+  const command = [workerdBinary(), 'serve', ...options, config]
   const started = performance.now()
   const [program = '', ...args] = pinned ? ['taskset', '-c', '0', ...command] : command
   const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'inherit'] })
@@ -150,7 +166,13 @@ export async function serve(config: string, port: number, path: string): Promise
     await end(child)
     throw error
   }
-  return { port, startupMs: performance.now() - started, close: () => end(child) }
+  return {
+    port,
+    // taskset becomes what it runs.
+    pid: child.pid ?? 0,
+    startupMs: performance.now() - started,
+    close: () => end(child),
+  }
 }
 
 async function untilAnswering(url: string, child: ChildProcess): Promise<void> {

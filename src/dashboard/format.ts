@@ -79,6 +79,7 @@ export const agoText = (ms: number): string => `${seconds(Math.max(0, Math.round
 const LABEL_WORDS: Readonly<Record<string, (value: string) => string>> = {
   mode: (value) => (value === 'none' ? 'No mode' : `Mode ${value}`),
   cached: (value) => (value === 'true' ? 'From cache' : 'Asked'),
+  model: (value) => (value === 'other' ? 'All others' : value),
   tenant: (value) => (value === 'other' ? 'All others' : value),
 }
 

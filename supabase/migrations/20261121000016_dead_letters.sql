@@ -1,4 +1,4 @@
--- Records that their table refused, with the reason. Replayed by `npm run replay`, which takes them out.
+-- Records that their table refused, with the reason. Replayed by `npm run dead-letters`, which takes them out.
 create table public.dead_letters (
   -- That of the record where it has one: burying twice is once.
   id uuid primary key,

@@ -1,4 +1,5 @@
 import { request as forward } from 'node:http'
+import type { Socket } from 'node:net'
 import { seededRandom } from '../../scripts/seeded-random.ts'
 import { type Listening, listen, readText } from '../../scripts/stack/http.ts'
 
@@ -8,6 +9,8 @@ export type Fault =
   | { readonly kind: 'answer'; readonly status: number; readonly body: string; readonly share?: number }
   | { readonly kind: 'delay'; readonly ms: number }
   | { readonly kind: 'reset' }
+  /** Taken, and never answered: until the next fault is set, then the connection ends. */
+  | { readonly kind: 'hang' }
   /** Of a write: it is done, and nobody is told. */
   | { readonly kind: 'lost-reply' }
   /** The store's own answer, as a whole, made into another. */
@@ -26,12 +29,14 @@ export async function startFaultProxy(target: string, seed = 1): Promise<FaultPr
   let fault: Fault = { kind: 'none' }
   let seen = 0
   let lines: string[] = []
+  let hanging: Socket[] = []
   const random = seededRandom(seed)
   const { hostname, port } = new URL(target)
   const server = await listen(0, (incoming, outgoing) => {
     seen += 1
     lines.push(`${incoming.method} ${incoming.url}`)
     if (fault.kind === 'reset') return void incoming.socket.destroy()
+    if (fault.kind === 'hang') return void hanging.push(incoming.socket)
     if (fault.kind === 'answer' && random() < (fault.share ?? 1)) {
       outgoing.writeHead(fault.status, {
         'content-type': fault.body.startsWith('<') ? 'text/html' : 'application/json',
@@ -66,6 +71,8 @@ export async function startFaultProxy(target: string, seed = 1): Promise<FaultPr
     close: server.close,
     set: (next) => {
       fault = next
+      for (const socket of hanging) socket.destroy()
+      hanging = []
       seen = 0
       lines = []
     },
