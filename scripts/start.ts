@@ -142,6 +142,7 @@ BEAST MODE Edge is ready.
 Address   ${url}/v1
 Key       ${key}
 Page      ${url}/
+Figures   ${url}/monitoring   with the secret ${laptop.secrets.VIEWER_TOKEN}
 ${laptop.parts.join('\n')}
 
 Try it:

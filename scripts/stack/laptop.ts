@@ -138,6 +138,7 @@ export async function startLaptop({
       KEY_PEPPER: secrets.KEY_PEPPER,
       OPERATOR_TOKEN: secrets.OPERATOR_TOKEN,
       METRICS_TOKEN: secrets.METRICS_TOKEN,
+      VIEWER_TOKEN: secrets.VIEWER_TOKEN,
     }
     const workers = own(startWorkers({ root, stateDir, port, vars, onExit: () => onDeath('workers') }))
     if (vars.SUPABASE_KEEPER_KEY)

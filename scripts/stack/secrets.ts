@@ -7,11 +7,12 @@ const OWN = [
   'KEY_PEPPER',
   'OPERATOR_TOKEN',
   'METRICS_TOKEN',
+  'VIEWER_TOKEN',
   'UPSTASH_REDIS_REST_TOKEN',
   'JWT_SECRET',
   'KEK_1',
 ] as const
-const OVERRIDABLE = ['ROOT_KEY', 'KEY_PEPPER', 'OPERATOR_TOKEN', 'METRICS_TOKEN'] as const
+const OVERRIDABLE = ['ROOT_KEY', 'KEY_PEPPER', 'OPERATOR_TOKEN', 'METRICS_TOKEN', 'VIEWER_TOKEN'] as const
 const MIN_LENGTH = 32
 
 export type Secrets = Record<

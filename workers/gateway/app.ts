@@ -17,6 +17,7 @@ import { modelAliases } from './routes/model-aliases.ts'
 import { modelOverview } from './routes/model-overview.ts'
 import { models } from './routes/models.ts'
 import { monitoring } from './routes/monitoring.ts'
+import { monitoringPage } from './routes/monitoring-page.ts'
 import { privacy } from './routes/privacy.ts'
 import { providerKeys } from './routes/provider-keys.ts'
 import { telemetry } from './routes/telemetry.ts'
@@ -39,6 +40,7 @@ const app = new Hono<AppEnv>()
   .route('/api/feedback', feedback)
   .route('/api/telemetry', telemetry)
   .route('/metrics', metrics)
+  .route('/monitoring', monitoringPage)
   .route('/', home)
 
 /** Every method and path that is answered. */
@@ -48,7 +50,7 @@ app.notFound(() => {
   throw new GatewayError(
     'not_found',
     'There is nothing at this address.',
-    'Routes: POST /v1/chat/completions, GET /v1/models, GET /v1/models/{id}, GET /api/models, GET /api/models/{id}, /api/models/custom, /api/models/aliases, /api/models/provider-keys, /api/feedback, POST /api/telemetry, GET /metrics, GET /healthz, GET /readyz, GET /.',
+    'Routes: POST /v1/chat/completions, GET /v1/models, GET /v1/models/{id}, GET /api/models, GET /api/models/{id}, /api/models/custom, /api/models/aliases, /api/models/provider-keys, /api/feedback, POST /api/telemetry, GET /metrics, GET /healthz, GET /readyz, GET /monitoring, GET /.',
   )
 })
 

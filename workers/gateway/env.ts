@@ -18,6 +18,8 @@ export interface Env {
   /** What isolates count: theirs is the shard of `shardName`, the hub is all of them. */
   readonly METRICS_SHARD: DurableObjectNamespace<MetricsShard>
   readonly METRICS_HUB: DurableObjectNamespace<MetricsHub>
+  /** The page at /monitoring, built; absent where it is not served. */
+  readonly ASSETS?: Fetcher
 
   /** Base64url, at least 32 random bytes: seals cached values and makes cache keys. */
   readonly ROOT_KEY?: string
@@ -27,6 +29,11 @@ export interface Env {
   readonly OPERATOR_TOKEN?: string
   /** At least 32 characters: opens /metrics. Unset = closed. */
   readonly METRICS_TOKEN?: string
+  /** At least 32 characters: opens the page at /monitoring and nothing else. OPERATOR_TOKEN opens it too. */
+  readonly VIEWER_TOKEN?: string
+  /** `https://<team>.cloudflareaccess.com` and the application's tag: who comes through Cloudflare Access sees the page. */
+  readonly ACCESS_TEAM_DOMAIN?: string
+  readonly ACCESS_AUD?: string
   /** 32 random bytes each, base64url: provider keys are sealed under the highest. KEK_2 and on rotate it. */
   readonly KEK_1?: string
   readonly [kek: `KEK_${number}`]: string | undefined

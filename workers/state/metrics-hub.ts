@@ -13,6 +13,7 @@ import type { MetricsSnapshot } from '../../src/metrics/snapshot.ts'
 import { mergeWindows, type Window } from '../../src/metrics/window.ts'
 import { AlertDesk, type AlertOverview, overMs, type TestOutcome } from './metrics-alerts.ts'
 import { LiveAudience } from './metrics-live.ts'
+import { PageAudience } from './metrics-page.ts'
 import type { MetricsShard } from './metrics-shard.ts'
 import { putMinute, storedMinutes, type ValueStore, valueStore } from './metrics-store.ts'
 
@@ -66,6 +67,7 @@ export class MetricsHub extends DurableObject<Env> {
   readonly #newsMs = new Map<string, number>()
   readonly #audience: LiveAudience
   readonly #alerts: AlertDesk
+  readonly #page: PageAudience
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env)
@@ -79,6 +81,27 @@ export class MetricsHub extends DurableObject<Env> {
     }
     this.#audience = new LiveAudience(clock, (seconds) => this.live(seconds))
     this.#alerts = new AlertDesk(this.#store, ctx.storage.sql, env)
+    this.#page = new PageAudience(ctx, clock, {
+      refresh: () => this.#ask(),
+      minutes: (first) => this.#rings.minutes(first),
+      today: () => dayOf([...this.#shards.values()].filter((shard) => shard !== undefined)),
+      live: (seconds) => this.live(seconds),
+      alerts: () => this.alerts().alerts.filter(({ state }) => state !== 'inactive'),
+    })
+  }
+
+  /** A WebSocket of the page at /monitoring. */
+  override fetch(request: Request): Response {
+    return this.#page.accept(request)
+  }
+
+  override webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
+    return this.#page.heard(socket, message)
+  }
+
+  override webSocketClose(socket: WebSocket, code: number): void {
+    // 1005 and 1006 may be told but not said.
+    socket.close(code === 1005 || code === 1006 ? 1000 : code)
   }
 
   /** A shard says, at most once a minute, that it took batches. */

@@ -1,0 +1,140 @@
+import type { Board, ShownPanel, ShownRow } from '../board.ts'
+import { emptyText } from '../empty.ts'
+import { formatValue, NO_VALUE, rowName } from '../format.ts'
+import type { PagePanel } from '../tabs.ts'
+import type { View } from '../view.ts'
+import { bars } from './bars.ts'
+import { type Chart, lineChart } from './chart.ts'
+import { el, setText } from './dom.ts'
+import { boundText, heatmap } from './heatmap.ts'
+import { legend } from './legend.ts'
+import { timeTable } from './time-table.ts'
+
+export interface Card {
+  readonly element: HTMLElement
+  show(board: Board, view: View): void
+  repaint(): void
+  close(): void
+}
+
+const hasValue = ({ rows }: ShownPanel): boolean =>
+  rows.some(({ now, values }) => now !== null || values.some((value) => value !== null))
+
+export const nameOf = (panel: PagePanel) => {
+  const { kind, by } = panel
+  return ({ labels }: ShownRow): string =>
+    kind === 'heatmap' ? boundText(labels[0] ?? '', panel) : rowName(labels, by) || panel.title
+}
+
+/** One panel: a title, its figure, and the same as a table. */
+export function panelCard(panel: PagePanel): Card {
+  const title = `${panel.code}-title`
+  const value = el('p', { class: 'value' })
+  const note = el('p', { class: 'note', hidden: true })
+  const empty = el('p', { class: 'empty', hidden: true })
+  const body = el('div', { class: 'body' })
+  const element = el(
+    'section',
+    {
+      class: panel.hasTrend ? 'panel' : `panel ${panel.kind}`,
+      'aria-labelledby': title,
+      'data-panel': panel.code,
+    },
+    el('header', {}, el('h3', { id: title }, panel.title), value),
+    el('p', { class: 'about' }, panel.description),
+    note,
+    empty,
+    body,
+  )
+  const parts = panel.hasTrend ? drawn(panel, body, value) : listed(panel, body, value)
+  return {
+    element,
+    show: (board, view) => {
+      const shown = board.panel(panel.code)
+      const isEmpty = !hasValue(shown)
+      empty.hidden = !isEmpty
+      body.hidden = isEmpty
+      element.classList.toggle('is-empty', isEmpty)
+      const remark = remarkOn(panel, view, !isEmpty && shown.isKeptHere)
+      note.hidden = remark === ''
+      setText(note, remark)
+      if (isEmpty) {
+        setText(empty, emptyText(panel))
+        setText(value, '')
+      } else parts.show(shown, board, view)
+    },
+    repaint: () => parts.repaint(),
+    close: () => parts.close(),
+  }
+}
+
+/** What a reader could otherwise take for something else. */
+function remarkOn(panel: PagePanel, { filter }: View, isKeptHere: boolean): string {
+  const unsplit = Object.keys(filter).filter((label) => !panel.filters.includes(label))
+  if (unsplit.length > 0) return `Counts every ${unsplit.join(' and every ')}: they are not told apart here.`
+  return isKeptHere && panel.hasTrend ? 'Drawn from when this page was opened.' : ''
+}
+
+interface Parts {
+  show(shown: ShownPanel, board: Board, view: View): void
+  repaint(): void
+  close(): void
+}
+
+function drawn(panel: PagePanel, body: HTMLElement, value: HTMLElement): Parts {
+  let last: ShownPanel | undefined
+  let at: number | undefined
+  const host = el('div', {
+    class: 'chart',
+    role: 'img',
+    'aria-label': `Chart: ${panel.title}. The table below it has the values.`,
+  })
+  const key = legend(panel)
+  const table = timeTable(panel)
+  body.append(host, key.element, table.element)
+  const label = () => {
+    if (!last) return
+    key.show(last, at)
+    const [only] = last.rows
+    const isOne = last.rows.length === 1 && panel.kind !== 'heatmap' && only
+    setText(value, isOne ? formatValue(at === undefined ? only.now : only.values[at], panel.unit) : '')
+  }
+  const pointed = (index: number | undefined) => {
+    at = index
+    label()
+  }
+  const chart: Chart = panel.kind === 'heatmap' ? heatmap(host, panel) : lineChart(host, panel, pointed)
+  return {
+    show: (shown, board, view) => {
+      last = shown
+      const nowS = board.atMs / 1_000
+      chart.show(shown, nowS - view.minutes * 60, nowS)
+      table.show(shown)
+      label()
+    },
+    repaint: () => {
+      chart.repaint()
+      label()
+    },
+    close: () => chart.close(),
+  }
+}
+
+function listed(panel: PagePanel, body: HTMLElement, value: HTMLElement): Parts {
+  const isOne = panel.kind === 'stat' || panel.kind === 'gauge'
+  const list = isOne ? undefined : bars(panel)
+  const meter = el('div', { class: 'meter' }, el('span', {}))
+  if (list) body.append(list.element)
+  else body.append(value)
+  if (panel.kind === 'gauge') body.append(meter)
+  return {
+    show: (shown) => {
+      if (list) return list.show(shown)
+      const now = shown.rows[0]?.now
+      setText(value, formatValue(now, panel.unit))
+      meter.style.setProperty('--part', String(Math.min(1, Math.max(0, now ?? 0))))
+    },
+    repaint: () => {},
+    close: () => setText(value, NO_VALUE),
+  }
+}
