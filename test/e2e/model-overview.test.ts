@@ -163,7 +163,7 @@ describe('the comparison of models', () => {
       'simulated:sim-small',
       'custom:busy',
     ])
-    expect((await ids('?sort=cost')).slice(0, 2)).toEqual(['custom:priced', 'simulated:sim-small'])
+    expect((await ids('?sort=cost')).slice(0, 2)).toEqual(['simulated:sim-small', 'custom:priced'])
     for (const sort of ['latency', 'success', 'cost']) {
       const { data } = await overview(acme, `?sort=${sort}`)
       const known = data.map(({ observed }: Answer['body']) =>
