@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { JsonObject, JsonValue } from '../../src/core/json.ts'
 import { WIRE_FORMATS } from '../../src/providers/adapter.ts'
 import { adapterFor } from '../../src/providers/adapters.ts'
+import type { Verdict } from '../../src/providers/completion.ts'
 import { SseReader, sseEvent } from '../../src/providers/sse.ts'
 import {
   assemble,
@@ -27,6 +28,20 @@ const MODEL = 'MODEL'
 const bytes = (text: string) => new TextEncoder().encode(text)
 const said = ({ message, finish }: Said) => ({ message, finish })
 
+/** Tokens that have prices of their own: as the judge of the answer has them, and as the answer tells them. */
+const partsOf = (verdict: Verdict | undefined) => {
+  const { cachedTokens = 0, reasoningTokens = 0 } = verdict?.usage ?? {}
+  return [cachedTokens, reasoningTokens]
+}
+const partsTold = ({ prompt_tokens_details: input, completion_tokens_details: output }: ToldParts) => [
+  input?.cached_tokens ?? 0,
+  output?.reasoning_tokens ?? 0,
+]
+interface ToldParts {
+  readonly prompt_tokens_details?: { readonly cached_tokens?: number }
+  readonly completion_tokens_details?: { readonly reasoning_tokens?: number }
+}
+
 describe.each(WIRE_FORMATS)('%s', (format) => {
   const adapter = adapterFor(format)
 
@@ -44,8 +59,11 @@ describe.each(WIRE_FORMATS)('%s', (format) => {
     const text = JSON.stringify(fixture(format, name).answer)
     const completion = adapter.answer(text, context)
     expect(sayings(completion?.body ?? '')).toEqual([{ message, finish }])
-    expect(completion?.verdict).toEqual({ complete: true, refused, usage })
-    const { prompt_tokens, completion_tokens, total_tokens } = JSON.parse(completion?.body ?? '').usage
+    expect(completion?.verdict).toMatchObject({ complete: true, refused, usage })
+    expect(completion?.verdict.said).toContain(message.content ?? '')
+    const told = JSON.parse(completion?.body ?? '').usage
+    expect(partsOf(completion?.verdict)).toEqual(partsTold(told))
+    const { prompt_tokens, completion_tokens, total_tokens } = told
     expect([prompt_tokens, completion_tokens]).toEqual([usage.inputTokens, usage.outputTokens])
     expect(total_tokens).toBe(prompt_tokens + completion_tokens)
   })
@@ -59,8 +77,10 @@ describe.each(WIRE_FORMATS)('%s', (format) => {
       text += stream.take(event)
     expect(assemble(text)).toEqual(said(rest))
     expect([stream.done, stream.begun]).toEqual([true, true])
-    expect(stream.verdict).toEqual({ complete: true, refused, usage })
+    expect(stream.verdict).toMatchObject({ complete: true, refused, usage })
+    expect(stream.verdict.said).toContain(rest.message.content ?? '')
     const last = JSON.parse(dataOf(text).at(-2) ?? '')
+    expect(partsOf(stream.verdict)).toEqual(partsTold(last.usage))
     expect([last.choices, last.usage.prompt_tokens]).toEqual([[], usage.inputTokens])
     expect(stream.take({ raw: 'data: {"late":1}\n\n', data: '{"late":1}' })).toBe('')
   })

@@ -215,7 +215,8 @@ describe('an erased tenant', () => {
     const answer = await admin('POST', 'acme/erase', { confirm: 'acme' })
     expect(answer.status).toBe(200)
     expect(answer.body).toMatchObject({ tenant: 'acme', user: null, complete: true })
-    expect(answer.body.removed).toMatchObject({ virtual_keys: 2, tenants: 1, ledger: 1, dead_letters: 1 })
+    expect(answer.body.removed).toMatchObject({ virtual_keys: 2, tenants: 1, dead_letters: 1 })
+    expect(answer.body.removed.ledger).toBeGreaterThan(1)
     // What was begun before ends, and is recorded nowhere.
     expect((await open).text).toContain('[DONE]')
     for (const text of ['How are you?', 'something new']) expect((await ask('acme', text)).status).toBe(401)
@@ -227,6 +228,8 @@ describe('an erased tenant', () => {
     expect(left.erasures).toHaveLength(1)
     for (const trace of ['late words', 'acme', CANARY]) expect(JSON.stringify(left)).not.toContain(trace)
     await sql(`delete from ml_predictions where id = '${id}'`)
+    for (const table of ['ledger', 'ledger_attempts'])
+      await sql(`delete from ${table} where prediction_id = '${id}'`)
     await sql(
       `delete from llm_cache where tenant_id = '${neighbour}' and created_at > now() - interval '20 seconds'`,
     )
