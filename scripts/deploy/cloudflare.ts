@@ -67,12 +67,15 @@ export async function openAccount(
 
   const at = `/accounts/${account.id}`
   const script = (worker: string) => `${at}/workers/scripts/${worker}`
-  const all = async <T>(path: string): Promise<T[]> => {
-    const items: T[] = []
+  const namespaces = async () => {
+    const spaces: { id: string; title: string; jurisdiction?: string }[] = []
     for (let page = 1; ; page++) {
-      const part = await call<T[]>('GET', `${at}${path}?page=${page}&per_page=${PAGE}`)
-      items.push(...part)
-      if (part.length < PAGE) return items
+      const part = await call<typeof spaces>(
+        'GET',
+        `${at}/storage/kv/namespaces?page=${page}&per_page=${PAGE}`,
+      )
+      spaces.push(...part)
+      if (part.length < PAGE) return spaces
     }
   }
   return {
@@ -81,14 +84,16 @@ export async function openAccount(
       (await orNone(call<{ subdomain?: string } | null>('GET', `${at}/workers/subdomain`)))?.subdomain ||
       undefined,
     kvNamespace: async (title) => {
-      const spaces = await all<{ id: string; title: string; jurisdiction?: string }>('/storage/kv/namespaces')
-      const space = spaces.find((each) => each.title === title)
+      const space = (await namespaces()).find((each) => each.title === title)
       return space && { id: space.id, jurisdiction: space.jurisdiction }
     },
     createKvNamespace: (title, jurisdiction) =>
       call('POST', `${at}/storage/kv/namespaces`, { title, ...(jurisdiction && { jurisdiction }) }),
     queue: async (name) => {
-      const queues = await all<{ queue_id: string; queue_name: string; jurisdiction?: string }>('/queues')
+      const queues = await call<{ queue_id: string; queue_name: string; jurisdiction?: string }[]>(
+        'GET',
+        `${at}/queues?name=${name}`,
+      )
       const queue = queues.find((each) => each.queue_name === name)
       return queue && { id: queue.queue_id, jurisdiction: queue.jurisdiction }
     },

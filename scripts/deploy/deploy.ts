@@ -22,19 +22,19 @@ export const planOf = (migrations: readonly { readonly version: string; readonly
 export async function deploy(options: DeployOptions): Promise<void> {
   const names = [CHECK, ...STEPS.map(({ name }) => name)]
   const { print } = options
-  let at = 0
+  let done = 0
   try {
     const site = await openSite(options)
     print(`ok  ${CHECK}: ${site.cloudflare.name}, ${site.supabase.ref}, ${site.gatewayUrl}`)
+    done++
     for (const step of STEPS) {
-      at++
-      if (await step.isDone(site)) {
-        print(`ok  ${step.name}`)
-        continue
+      if (await step.isDone(site)) print(`ok  ${step.name}`)
+      else {
+        print(`..  ${step.name}`)
+        await step.run(site)
+        print(`ok  ${step.name}: done`)
       }
-      print(`..  ${step.name}`)
-      await step.run(site)
-      print(`ok  ${step.name}: done`)
+      done++
     }
     await finish(site)
   } catch (error) {
@@ -42,8 +42,8 @@ export async function deploy(options: DeployOptions): Promise<void> {
     throw new OperatorError(
       [
         error.message,
-        `Done: ${names.slice(0, at).join('; ') || 'nothing'}.`,
-        `Not done: ${names.slice(at).join('; ')}.`,
+        `Done: ${names.slice(0, done).join('; ') || 'nothing'}.`,
+        `Not done: ${names.slice(done).join('; ') || 'nothing'}.`,
         'Mend it and run npm run deploy again: it goes on from there.',
       ].join('\n'),
     )

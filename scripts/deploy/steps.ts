@@ -45,10 +45,9 @@ const queueStep = (queue: string): Step => ({
 const configStep: Step = {
   name: 'configurations of the workers (dist/deploy)',
   isDone: async (site) =>
-    Object.entries(await configsOf(site)).every(([part, text]) => {
-      const path = configPath(site.deployDir, part)
-      return existsSync(path) && readFileSync(path, 'utf8') === text
-    }),
+    Object.entries(await configsOf(site)).every(
+      ([part, text]) => textOf(configPath(site.deployDir, part)) === text,
+    ),
   run: async (site) => writeConfigs(site.deployDir, await configsOf(site)),
 }
 
@@ -92,25 +91,39 @@ const releaseOf = ({ deployDir }: Site): string => readFileSync(join(deployDir, 
 const workerStep = ({ part, name }: Worker): Step => {
   const lacking = async (site: Site) =>
     secretsToAdd(part, await site.cloudflare.secretNames(name), await valuesOf(site))
+  const isUploaded = async (site: Site) =>
+    Object.keys(await lacking(site)).length === 0 &&
+    (await site.cloudflare.deployed(name))?.tag === releaseOf(site)
+  // wrangler uploads first and sets crons and queues then: only this tells that it came to its end.
+  const mark = ({ deployDir }: Site) => join(deployDir, `${part}.deployed`)
   return {
     name: `worker ${name}, with the secrets it lacks`,
-    isDone: async (site) =>
-      Object.keys(await lacking(site)).length === 0 &&
-      (await site.cloudflare.deployed(name))?.tag === releaseOf(site),
+    isDone: async (site) => textOf(mark(site)) === releaseOf(site) && (await isUploaded(site)),
     run: async (site) => {
-      const secrets = await lacking(site)
-      const names = Object.keys(secrets)
-      const file = join(site.deployDir, `${part}.secrets.json`)
-      try {
-        if (names.length > 0) keepText(file, JSON.stringify(secrets))
-        const config = configPath(site.deployDir, part)
-        await site.wrangler.deploy(config, releaseOf(site), names.length > 0 ? file : undefined)
-      } finally {
-        rmSync(file, { force: true })
-      }
-      if (names.length > 0) site.print(`    secrets: ${names.join(', ')}`)
+      const config = configPath(site.deployDir, part)
+      if (await isUploaded(site)) await site.wrangler.triggers(config)
+      else await upload(site, part, config, await lacking(site))
+      writeFileSync(mark(site), releaseOf(site))
     },
   }
+}
+
+/** Secrets go with the version that needs them, through a file that is gone afterwards. */
+async function upload(
+  site: Site,
+  part: Worker['part'],
+  config: string,
+  secrets: Readonly<Record<string, string>>,
+): Promise<void> {
+  const names = Object.keys(secrets)
+  const file = join(site.deployDir, `${part}.secrets.json`)
+  try {
+    if (names.length > 0) keepText(file, JSON.stringify(secrets))
+    await site.wrangler.deploy(config, releaseOf(site), names.length > 0 ? file : undefined)
+  } finally {
+    rmSync(file, { force: true })
+  }
+  if (names.length > 0) site.print(`    secrets: ${names.join(', ')}`)
 }
 
 const smokeStep: Step = {
@@ -176,3 +189,6 @@ export async function remarks({ cloudflare, vars, jurisdiction }: Site): Promise
     lines.push(`${JURISDICTION_VAR}: ${jurisdiction}. Durable Objects, KV and queues keep their data there.`)
   return lines
 }
+
+const textOf = (path: string): string | undefined =>
+  existsSync(path) ? readFileSync(path, 'utf8') : undefined

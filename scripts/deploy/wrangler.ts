@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { stripVTControlCharacters } from 'node:util'
 import { OperatorError } from '../stack/operator-error.ts'
 
 /** The tool that bundles and uploads. */
@@ -12,6 +13,8 @@ export interface Wrangler {
   digest(config: string, outDir: string): Promise<string>
   /** Uploads and deploys. @param secretsFile JSON; secrets that are not in it stay as they are */
   deploy(config: string, tag: string, secretsFile: string | undefined): Promise<void>
+  /** Sets the crons, queues and addresses of what is uploaded already. */
+  triggers(config: string): Promise<void>
   /** Deploys an earlier version. */
   rollback(worker: string, versionId: string, message: string): Promise<void>
 }
@@ -45,6 +48,9 @@ export function wranglerOf(root: string, env: Readonly<Record<string, string | u
       const secrets = secretsFile === undefined ? [] : ['--secrets-file', secretsFile]
       await run(['deploy', '-c', config, '--tag', tag, ...secrets])
     },
+    triggers: async (config) => {
+      await run(['triggers', 'deploy', '-c', config])
+    },
     rollback: async (worker, versionId, message) => {
       await run(['rollback', versionId, '--name', worker, '--message', message, '--yes'])
     },
@@ -75,10 +81,23 @@ function runWrangler(
       },
       (error, stdout, stderr) => {
         if (!error) return resolve(stdout)
-        const said = `${stderr}\n${stdout}`.split('\n').map((line) => line.trim())
-        const last = said.filter((line) => /\w/.test(line) && !line.startsWith('at ')).slice(0, SAID_LINES)
-        reject(new OperatorError(`wrangler ${args[0]} failed: ${last.join(' ')}`))
+        reject(new OperatorError(`wrangler ${args[0]} failed: ${whatItSaid(`${stderr}\n${stdout}`)}`))
       },
     )
   })
 }
+
+/** The message without colours, traces and wrangler's words on itself. */
+const whatItSaid = (text: string): string =>
+  stripVTControlCharacters(text)
+    .split('\n')
+    .map((line) => line.trim())
+    .filter(
+      (line) =>
+        /\w/.test(line) &&
+        !/^at |think this is a bug|Logs were written|newer version of Wrangler|Total Upload|wrangler \d/.test(
+          line,
+        ),
+    )
+    .slice(0, SAID_LINES)
+    .join(' ')
