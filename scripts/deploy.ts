@@ -1,9 +1,11 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline/promises'
 import { parseArgs } from 'node:util'
 import type { Jurisdiction } from './deploy/cloudflare.ts'
 import { deploy, planOf } from './deploy/deploy.ts'
 import { readMigrations } from './deploy/migrations.ts'
+import type { Values } from './deploy/secrets.ts'
 import { askFor, readVars } from './deploy/vars.ts'
 import { wranglerOf } from './deploy/wrangler.ts'
 import { runCommand } from './stack/operator-error.ts'
@@ -22,7 +24,7 @@ await runCommand(async () => {
   const file = join(SECRETS, 'deploy.env')
   const configured = readVars(file, process.env)
   const first = process.stdin.isTTY && !existsSync(file)
-  const vars = first ? await askFor(file, configured) : configured
+  const vars = first ? await askAtTerminal(file, configured) : configured
   await deploy({
     root: ROOT,
     jurisdiction,
@@ -36,6 +38,15 @@ await runCommand(async () => {
     now: Date.now,
   })
 })
+
+async function askAtTerminal(file: string, configured: Values): Promise<Values> {
+  const terminal = createInterface({ input: process.stdin, output: process.stdout })
+  try {
+    return await askFor(file, configured, (question) => terminal.question(question))
+  } finally {
+    terminal.close()
+  }
+}
 
 function readArguments(): {
   dryRun: boolean

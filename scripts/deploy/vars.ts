@@ -1,5 +1,4 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { createInterface } from 'node:readline/promises'
 import { parseEnv } from 'node:util'
 import { keepText } from './kept-file.ts'
 import type { Values } from './secrets.ts'
@@ -26,24 +25,22 @@ export function readVars(file: string, env: Values): Values {
 const filled = (values: Values): Values =>
   Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined && value !== ''))
 
-/** Asks for what is not given, and keeps the answers in the file for later runs. Only for somebody at a terminal. */
-export async function askFor(file: string, vars: Values): Promise<Values> {
-  const lines = createInterface({ input: process.stdin, output: process.stdout })
+/**
+ * Asks for what is not given, and keeps the answers in the file for later runs.
+ * @param ask a question of somebody at a terminal
+ */
+export async function askFor(
+  file: string,
+  vars: Values,
+  ask: (question: string) => Promise<string>,
+): Promise<Values> {
   const answers: Record<string, string> = {}
-  try {
-    for (const [name, where] of QUESTIONS) {
-      if (vars[name] !== undefined) continue
-      const answer = (await lines.question(`${name} (${where}): `)).trim()
-      if (answer !== '') answers[name] = answer
-    }
-  } finally {
-    lines.close()
+  for (const [name, where] of QUESTIONS) {
+    if (vars[name] !== undefined) continue
+    const answer = (await ask(`${name} (${where}): `)).trim()
+    if (answer !== '') answers[name] = answer
   }
-  keepText(
-    file,
-    Object.entries(answers)
-      .map(([name, value]) => `${name}='${value}'\n`)
-      .join(''),
-  )
+  const lines = Object.entries(answers).map(([name, value]) => `${name}='${value}'\n`)
+  keepText(file, lines.join(''))
   return { ...answers, ...vars }
 }

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
@@ -27,7 +27,7 @@ async function bundled(part: string, jurisdiction: Jurisdiction | undefined): Pr
 
 async function answers(out: string, entry: string, more: readonly string[]): Promise<number> {
   const port = await freePort()
-  const bundle = { mainFile: join(out, entry), more, flags: ['nodejs_compat'] }
+  const bundle = { mainFile: join(out, entry), more }
   const main = { mainFile: front, bindings: ['(name = "BUNDLE", service = "bundle")'] }
   const served = await serve(writeConfig(join(out, 'test.capnp'), port, main, { bundle }), port, '/')
   try {
@@ -59,7 +59,6 @@ describe('what is uploaded starts under raw workerd', () => {
   it('and one that throws as it loads does not', async () => {
     const broken = join(dir, 'broken')
     mkdirSync(broken)
-    const { writeFileSync } = await import('node:fs')
     writeFileSync(join(broken, 'index.js'), 'throw new Error("at start")')
     await expect(answers(broken, 'index.js', [])).rejects.toThrow('did not answer')
   })

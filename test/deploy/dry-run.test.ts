@@ -6,13 +6,17 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ROOT } from '../support/stores.ts'
 
 let clean: string
+let home: string
 beforeAll(() => {
   clean = mkdtempSync(join(tmpdir(), 'beast-clean-'))
+  home = mkdtempSync(join(tmpdir(), 'beast-home-'))
   for (const name of ['scripts', 'supabase', 'package.json'])
     cpSync(join(ROOT, name), join(clean, name), { recursive: true })
   symlinkSync(join(ROOT, 'node_modules'), join(clean, 'node_modules'))
 })
-afterAll(() => rmSync(clean, { recursive: true, force: true }))
+afterAll(() => {
+  for (const dir of [clean, home]) rmSync(dir, { recursive: true, force: true })
+})
 
 /** Without any account, token or address. */
 const npmRun = (...args: string[]): string =>
@@ -20,7 +24,7 @@ const npmRun = (...args: string[]): string =>
     cwd: clean,
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { PATH: process.env.PATH, HOME: clean },
+    env: { PATH: process.env.PATH, HOME: home },
   })
 
 describe('in a clean checkout, without an account', () => {

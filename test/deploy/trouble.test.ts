@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { deploy } from '../../scripts/deploy/deploy.ts'
 import type { DeployOptions } from '../../scripts/deploy/site.ts'
+import { askFor, readVars } from '../../scripts/deploy/vars.ts'
 import { WORKER_ROLES } from '../../scripts/stack/database-keys.ts'
 import { ACCOUNT, type Cloud, startCloud } from './cloud-double.ts'
 import { expectIntact } from './intact.ts'
@@ -237,6 +238,31 @@ describe('secrets', () => {
     expect(await trouble({ vars: { OPERATOR_TOKEN: 'w'.repeat(43) } }, home)).toMatch(
       /does not take the operator's token/,
     )
+  })
+})
+
+describe('what is configured', () => {
+  it('is asked for once, kept for its owner only, and read again below the environment', async () => {
+    const file = join(root.fresh(), 'secrets/deploy.env')
+    const asked: string[] = []
+    const answers: Record<string, string> = {
+      SUPABASE_URL: ' https://p.supabase.co ',
+      OPENAI_API_KEY: 'sk-1',
+    }
+    const vars = await askFor(file, { SUPABASE_ACCESS_TOKEN: 'sbp_1' }, async (question) => {
+      const [name = ''] = question.split(' ')
+      asked.push(name)
+      return answers[name] ?? ''
+    })
+    const expected = { SUPABASE_URL: 'https://p.supabase.co', OPENAI_API_KEY: 'sk-1' }
+    expect(vars).toEqual({ ...expected, SUPABASE_ACCESS_TOKEN: 'sbp_1' })
+    expect(asked).not.toContain('SUPABASE_ACCESS_TOKEN')
+    expect(asked).toContain('UPSTASH_REDIS_REST_URL')
+    expect(statSync(file).mode & 0o777).toBe(0o600)
+    expect(readVars(file, { OPENAI_API_KEY: 'sk-2', GEMINI_API_KEY: '' })).toEqual({
+      ...expected,
+      OPENAI_API_KEY: 'sk-2',
+    })
   })
 })
 
