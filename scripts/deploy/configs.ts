@@ -27,6 +27,7 @@ const CONFINED: Partial<Record<Part, string>> = {
 }
 
 export interface Resources {
+  readonly accountId: string
   readonly kvId: string
   readonly jurisdiction: Jurisdiction | undefined
 }
@@ -39,7 +40,7 @@ export function deployConfigs(root: string, resources: Resources): Readonly<Reco
 function text(
   root: string,
   { part, config }: (typeof WORKERS)[number],
-  { kvId, jurisdiction }: Resources,
+  { accountId, kvId, jurisdiction }: Resources,
 ): string {
   const path = join(root, config)
   const { rawConfig } = readRawConfig({ config: path })
@@ -47,6 +48,7 @@ function text(
   const confined = jurisdiction && CONFINED[part]
   const deployed = {
     ...committed,
+    account_id: accountId,
     main: confined ? join(root, confined) : resolve(dirname(path), rawConfig.main ?? ''),
     // What is set by hand in the dashboard outlives a deployment.
     keep_vars: true,

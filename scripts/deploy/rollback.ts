@@ -4,14 +4,13 @@ import { STATE, WORKERS } from './configs.ts'
 import type { Wrangler } from './wrangler.ts'
 
 export interface RollbackOptions {
-  readonly cloudflare: Pick<CloudflareAccount, 'deployed' | 'versions'>
+  readonly cloudflare: Pick<CloudflareAccount, 'id' | 'deployed' | 'versions'>
   readonly wrangler: Pick<Wrangler, 'rollback'>
   readonly print: (line: string) => void
 }
 
 /** In the reverse order of deployment. */
 const ORDER = WORKERS.map(({ name }) => name).reverse()
-const MESSAGE = 'npm run rollback'
 export const MIGRATIONS_STAY =
   'Migrations are not rolled back, and need not be: they only add, so the workers of before find all that they knew.'
 
@@ -35,7 +34,7 @@ export async function rollBack({ cloudflare, wrangler, print }: RollbackOptions)
       if ((await cloudflare.deployed(name))?.tag !== release) {
         const version = (await cloudflare.versions(name)).find(({ tag }) => tag === release)
         if (!version) throw new OperatorError(`${name} has no version of release ${release} any more.`)
-        await wrangler.rollback(name, version.id, MESSAGE)
+        await wrangler.rollback(cloudflare.id, name, version.id)
       }
       print(`ok  ${name}: release ${release}`)
       at++

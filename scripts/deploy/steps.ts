@@ -101,12 +101,16 @@ const workerStep = ({ part, name }: Worker): Step => {
     isDone: async (site) => textOf(mark(site)) === releaseOf(site) && (await isUploaded(site)),
     run: async (site) => {
       const config = configPath(site.deployDir, part)
+      // One that was killed as it uploaded leaves them behind.
+      rmSync(secretsPath(site, part), { force: true })
       if (await isUploaded(site)) await site.wrangler.triggers(config)
       else await upload(site, part, config, await lacking(site))
       writeFileSync(mark(site), releaseOf(site))
     },
   }
 }
+
+const secretsPath = ({ deployDir }: Site, part: string): string => join(deployDir, `${part}.secrets.json`)
 
 /** Secrets go with the version that needs them, through a file that is gone afterwards. */
 async function upload(
@@ -116,7 +120,7 @@ async function upload(
   secrets: Readonly<Record<string, string>>,
 ): Promise<void> {
   const names = Object.keys(secrets)
-  const file = join(site.deployDir, `${part}.secrets.json`)
+  const file = secretsPath(site, part)
   try {
     if (names.length > 0) keepText(file, JSON.stringify(secrets))
     await site.wrangler.deploy(config, releaseOf(site), names.length > 0 ? file : undefined)
@@ -136,7 +140,8 @@ const smokeStep: Step = {
         `The operator's token is not known here, so the gateway cannot be tried. Set OPERATOR_TOKEN to the one that ${GATEWAY} has.`,
       )
     const { gatewayUrl: url, wait } = site
-    for (const line of await smokeTest({ url, operatorToken, wait })) site.print(`    ${line}`)
+    const hasModels = hasProvider(await site.cloudflare.secretNames(GATEWAY))
+    for (const line of await smokeTest({ url, operatorToken, hasModels, wait })) site.print(`    ${line}`)
   },
 }
 
@@ -159,7 +164,7 @@ async function configsOf({
 }: Site): Promise<Readonly<Record<string, string>>> {
   const space = await cloudflare.kvNamespace(KV_TITLE)
   if (!space) throw new OperatorError(`The KV namespace ${KV_TITLE} is gone. Run this again.`)
-  return deployConfigs(root, { kvId: space.id, jurisdiction })
+  return deployConfigs(root, { accountId: cloudflare.id, kvId: space.id, jurisdiction })
 }
 
 const lackingSecrets = async ({ cloudflare, secretsFile, vars }: Site): Promise<Record<string, string>> =>
@@ -171,11 +176,13 @@ async function valuesOf({ secretsFile, vars, supabase, now }: Site): Promise<Val
   return { ...readKept(secretsFile), ...vars, ...supabaseSecrets(project, vars, now()) }
 }
 
+const hasProvider = (there: readonly string[]): boolean => PROVIDERS.some((name) => there.includes(name))
+
 /** What a first deployment leaves out, and how to add it. */
 export async function remarks({ cloudflare, vars, jurisdiction }: Site): Promise<readonly string[]> {
   const there = await cloudflare.secretNames(GATEWAY)
   const lines: string[] = []
-  if (!PROVIDERS.some((name) => there.includes(name)))
+  if (!hasProvider(there))
     lines.push(
       `No provider is set: only models that tenants bring answer. Set one of ${PROVIDERS.join(', ')}.`,
     )

@@ -16,7 +16,7 @@ export interface Wrangler {
   /** Sets the crons, queues and addresses of what is uploaded already. */
   triggers(config: string): Promise<void>
   /** Deploys an earlier version. */
-  rollback(worker: string, versionId: string, message: string): Promise<void>
+  rollback(accountId: string, worker: string, versionId: string): Promise<void>
 }
 
 const WRANGLER = 'node_modules/wrangler/bin/wrangler.js'
@@ -51,8 +51,9 @@ export function wranglerOf(root: string, env: Readonly<Record<string, string | u
     triggers: async (config) => {
       await run(['triggers', 'deploy', '-c', config])
     },
-    rollback: async (worker, versionId, message) => {
-      await run(['rollback', versionId, '--name', worker, '--message', message, '--yes'])
+    rollback: async (accountId, worker, versionId) => {
+      const args = ['rollback', versionId, '--name', worker, '--message', 'npm run rollback', '--yes']
+      await runWrangler(root, { ...env, CLOUDFLARE_ACCOUNT_ID: accountId }, args)
     },
   }
 }

@@ -20,7 +20,10 @@ const OBJECTS = ['Account', 'Idempotency', 'MetricsShard', 'MetricsHub']
 async function bundled(part: string, jurisdiction: Jurisdiction | undefined): Promise<string> {
   const deployDir = join(dir, jurisdiction ?? 'anywhere')
   mkdirSync(deployDir, { recursive: true })
-  writeConfigs(deployDir, deployConfigs(ROOT, { kvId: 'k'.repeat(32), jurisdiction }))
+  writeConfigs(
+    deployDir,
+    deployConfigs(ROOT, { accountId: 'a'.repeat(32), kvId: 'k'.repeat(32), jurisdiction }),
+  )
   await wranglerOf(ROOT, process.env).digest(configPath(deployDir, part), join(deployDir, part))
   return join(deployDir, part)
 }

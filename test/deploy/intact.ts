@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'vitest'
 import { ACCOUNT, type Cloud } from './cloud-double.ts'
@@ -39,5 +39,6 @@ export async function expectIntact(cloud: Cloud, home: string): Promise<void> {
     { version: '20260101000001', name: 'keys' },
     { version: '20260101000002', name: 'more' },
   ])
+  expect(readdirSync(join(home, 'deploy')).filter((name) => name.includes('secrets'))).toEqual([])
   expect(cloud.keys.filter(({ revoked_at }) => revoked_at === null)).toEqual([])
 }

@@ -47,7 +47,7 @@ export function standInWrangler(cloudflareUrl: string): Wrangler {
       await triggers(config)
     },
     triggers,
-    rollback: async (worker, versionId) => {
+    rollback: async (_account, worker, versionId) => {
       const versions = [{ version_id: versionId, percentage: 100 }]
       await call('POST', `/workers/scripts/${worker}/deployments`, JSON.stringify({ versions }))
     },

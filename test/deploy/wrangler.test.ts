@@ -20,7 +20,7 @@ beforeAll(async () => {
   root = testRoot()
   const home = root.fresh()
   const stood = optionsFor(cloud, ROOT, home)
-  const vars = { ...stood.vars, CLOUDFLARE_ACCOUNT_ID: ACCOUNT, PATH: process.env.PATH, HOME: home }
+  const vars = { ...stood.vars, PATH: process.env.PATH, HOME: home }
   options = { ...stood, vars, wrangler: wranglerOf(ROOT, vars) }
 })
 afterAll(async () => {
