@@ -1,4 +1,4 @@
-import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { deploy } from '../../scripts/deploy/deploy.ts'
@@ -187,6 +187,18 @@ describe('secrets', () => {
     await run(home, { vars })
     expect(cloud.scripts.get('beast-gateway')?.uploads).toHaveLength(2)
     expect(cloud.scripts.get('beast-gateway')?.secrets).toEqual(before)
+  })
+
+  it('that are kept here already, or were given, are used, and only the rest is made', async () => {
+    const home = root.fresh()
+    const file = join(home, 'secrets', `deploy-${ACCOUNT}.json`)
+    mkdirSync(join(home, 'secrets'))
+    writeFileSync(file, JSON.stringify({ ROOT_KEY: 'r'.repeat(43) }))
+    await run(home, { vars: { KEY_PEPPER: 'p'.repeat(43) } })
+    const kept = JSON.parse(readFileSync(file, 'utf8'))
+    expect(Object.keys(kept).sort()).toEqual(['KEK_1', 'METRICS_TOKEN', 'OPERATOR_TOKEN', 'ROOT_KEY'])
+    const secrets = Object.fromEntries(cloud.scripts.get('beast-gateway')?.secrets ?? [])
+    expect(secrets).toMatchObject({ ...kept, ROOT_KEY: 'r'.repeat(43), KEY_PEPPER: 'p'.repeat(43) })
   })
 
   it('take a later KEK for the first', async () => {
