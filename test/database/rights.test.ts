@@ -4,6 +4,7 @@ import { onEachDatabase } from '../support/databases.ts'
 import { supabaseClient, type TestDatabase } from '../support/stores.ts'
 import { clientOf, KEEPER, member, READER, RECORDER, tokenOf } from './clients.ts'
 import {
+  BUDGET_KEYS,
   columnsOf,
   expected,
   FUNCTIONS,
@@ -65,6 +66,10 @@ onEachDatabase((start, genuine) => {
     await supabase.sql(
       `insert into tenants (id, name, keeps_text) values ('${TENANT_A}', 'a', true), ('${TENANT_B}', 'b', true)`,
     )
+    await clients.service
+      .from('virtual_keys')
+      .insert(BUDGET_KEYS.map((id) => ({ ...TABLES.virtual_keys?.row(TENANT_A), id })))
+      .throwOnError()
     for (const [table, { row }] of Object.entries(TABLES))
       if (table !== 'tenants')
         await clients.service

@@ -62,6 +62,9 @@ const totals = (tenant_id: string) => ({
   first_byte_buckets: buckets,
 })
 
+/** Keys that there are: of each there is one budget at most. */
+export const BUDGET_KEYS = Array.from({ length: 50 }, name)
+
 /** Every table of the schema. One that is missing here fails the test. */
 export const TABLES: Readonly<Record<string, Rights>> = {
   tenants: {
@@ -178,6 +181,17 @@ export const TABLES: Readonly<Record<string, Rights>> = {
       decision: 'adopted',
     }),
     change: { decision: 'rejected' },
+  },
+  budgets: {
+    members: 'own',
+    row: (tenant_id) => ({
+      tenant_id,
+      key_id: BUDGET_KEYS.pop(),
+      period: 'day',
+      limit_usd: 5,
+      is_hard: true,
+    }),
+    change: { limit_usd: 6 },
   },
   ledger: {
     members: 'own',
