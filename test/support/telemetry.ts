@@ -64,6 +64,10 @@ export function memoryShelf(): Shelf & { readonly held: Map<string, Shelved> } {
       held.set(parcel.id, { ...parcel, dueMs: 0 })
       return true
     },
+    waiting: (id) => {
+      const parcel = held.get(id)
+      return parcel && parcel.dueMs > 0 ? parcel.text : undefined
+    },
     due: (nowMs, limit) => [...held.values()].filter(({ dueMs }) => dueMs <= nowMs).slice(0, limit),
     remove: (parcels) => {
       for (const { id, dueMs } of parcels) if (held.get(id)?.dueMs === dueMs) held.delete(id)
