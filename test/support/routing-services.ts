@@ -6,6 +6,7 @@ import type { CacheSlot, CacheTier, TierName } from '../../src/cache/tier.ts'
 import { MemoryTier } from '../../src/cache/tiers/memory.ts'
 import type { Clock } from '../../src/core/clock.ts'
 import { Vault } from '../../src/core/vault.ts'
+import { listBounds } from '../../src/cost/list-bounds.ts'
 import { KeyedHashes } from '../../src/feedback/keyed-hashes.ts'
 import { Telemetry } from '../../src/feedback/telemetry.ts'
 import { ModelStats } from '../../src/metrics/model-stats.ts'
@@ -170,6 +171,7 @@ export function routingServices(options: RoutingOptions): RoutingServices {
             cachePolicy: 'all',
             cacheByUser: true,
             keepsText: false,
+            budget: 'none',
           },
         }),
       },
@@ -202,7 +204,9 @@ export function routingServices(options: RoutingOptions): RoutingServices {
         }),
       }),
       slots,
-      accounts: { maySpend: async () => true },
+      accounts: { maySpend: async () => ({ kind: 'allowed', isWatched: false, isHard: false }) },
+      bounds: listBounds(),
+      outputCapTokens: 4_096,
       limits: { ...LIMITS, ...limits },
     },
     maxBodyBytes: 10_000_000,

@@ -67,6 +67,8 @@ export interface Env {
   readonly HEDGE_AFTER_MS?: string
   /** Hits of one tenant that get a row of their own in an isolate, a second; beyond it they are added up. Default 50. */
   readonly HIT_ROWS_PER_SECOND?: string
+  /** Tokens of an answer under a hard budget, where the caller names no maximum: sent upstream. Default 4096. */
+  readonly BUDGET_OUTPUT_CAP_TOKENS?: string
 }
 
 export const MIN_SECRET_LENGTH = 32
@@ -94,6 +96,7 @@ type NumberName =
   | 'UPSTREAM_FIRST_TOKEN_MS'
   | 'HEDGE_AFTER_MS'
   | 'HIT_ROWS_PER_SECOND'
+  | 'BUDGET_OUTPUT_CAP_TOKENS'
 
 /** A whole number of at least 1 from the configuration. */
 export function positiveInteger(env: Env, name: NumberName, fallback: number): number {
