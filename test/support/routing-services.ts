@@ -22,7 +22,9 @@ import type { ChatLimits } from '../../src/routing/ask.ts'
 import { IdempotencyKeys } from '../../src/routing/idempotency-keys.ts'
 import { RetryBudget } from '../../src/routing/retry-budget.ts'
 import type { RequestEvent } from '../../src/routing/settlement.ts'
+import type { Accounts } from '../../src/routing/spending.ts'
 import { Authenticator } from '../../src/tenants/authenticator.ts'
+import type { BudgetKind } from '../../src/tenants/tenant.ts'
 import { KeyDigest } from '../../src/tenants/virtual-key.ts'
 import { type Administration, type Services, workerClock } from '../../workers/gateway/services.ts'
 import { memoryClaims } from './idempotency.ts'
@@ -50,6 +52,8 @@ export interface RoutingOptions {
   readonly limits?: Partial<ChatLimits>
   readonly hedgeAfterMs?: number
   readonly fetch?: Fetch
+  readonly accounts?: Accounts
+  readonly budget?: BudgetKind
 }
 
 export interface RoutingServices {
@@ -171,7 +175,7 @@ export function routingServices(options: RoutingOptions): RoutingServices {
             cachePolicy: 'all',
             cacheByUser: true,
             keepsText: false,
-            budget: 'none',
+            budget: options.budget ?? 'none',
           },
         }),
       },
@@ -204,7 +208,9 @@ export function routingServices(options: RoutingOptions): RoutingServices {
         }),
       }),
       slots,
-      accounts: { maySpend: async () => ({ kind: 'allowed', isWatched: false, isHard: false }) },
+      accounts: options.accounts ?? {
+        maySpend: async () => ({ kind: 'allowed', isWatched: false, isHard: false }),
+      },
       bounds: listBounds(),
       outputCapTokens: 4_096,
       limits: { ...LIMITS, ...limits },
