@@ -64,14 +64,13 @@ function usage(): never {
   process.exit(2)
 }
 
-const listing = (budgets: readonly BudgetListing[]): string =>
-  table(
-    ['KEY', 'PERIOD', 'KIND', 'LIMIT', 'SPENT', 'RESERVED', 'BEGINS ANEW'],
-    budgets.map(({ key_id, period, hard, limit_usd, spent_usd, reserved_usd, resets_at }) => [
-      key_id ?? 'all',
-      period,
-      hard ? 'hard' : 'soft',
-      ...[limit_usd, spent_usd, reserved_usd].map((usd) => `$${usd}`),
-      resets_at.slice(0, 16),
-    ]),
-  )
+function listing(budgets: readonly BudgetListing[]): string {
+  const rows = budgets.map(({ key_id, period, hard, limit_usd, spent_usd, reserved_usd, resets_at }) => [
+    key_id ?? 'all',
+    period,
+    hard ? 'hard' : 'soft',
+    ...[limit_usd, spent_usd, reserved_usd].map((usd) => `$${usd}`),
+    resets_at.slice(0, 16),
+  ])
+  return table(['KEY', 'PERIOD', 'KIND', 'LIMIT', 'SPENT', 'RESERVED', 'BEGINS ANEW'], rows)
+}

@@ -1,8 +1,10 @@
+import { execFile } from 'node:child_process'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { JsonObject } from '../../src/core/json.ts'
 import { type Answer, type Api, apiAt, chatsAt, codeOf, isHit, lastBody } from '../support/api.ts'
 import { chatBody } from '../support/slots.ts'
-import { OPERATOR_TOKEN } from '../support/stores.ts'
+import { OPERATOR_TOKEN, ROOT } from '../support/stores.ts'
 import { type Stack, startStack } from '../support/workers.ts'
 
 // Budgets through the whole stack: the simulated provider pretends $0.15 and $0.60 for a million tokens.
@@ -199,6 +201,37 @@ describe('a soft budget', () => {
     await expect
       .poll(async () => (await budget()).spent_usd > 0 && (await budget()).reserved_usd === 0, PATIENCE)
       .toBe(true)
+  })
+})
+
+describe('npm run budgets', () => {
+  const command = (...words: string[]): Promise<{ code: number; said: string }> =>
+    new Promise((resolve) => {
+      const env = { ...process.env, BEAST_URL: stack.url, BEAST_OPERATOR_TOKEN: OPERATOR_TOKEN }
+      execFile(process.execPath, [join(ROOT, 'scripts/budgets.ts'), ...words], { env }, (error, out, err) =>
+        resolve({ code: error ? Number(error.code) : 0, said: out + err }),
+      )
+    })
+
+  it('sets, lists and removes', async () => {
+    const { name, keyId, ask } = await team()
+    const place = ['--tenant', name, '--period', 'day']
+    expect(await command('list', '--tenant', name)).toMatchObject({
+      code: 0,
+      said: expect.stringContaining('has no budgets'),
+    })
+    const set = await command('set', ...place, '--limit', '0', '--key', keyId)
+    expect(set).toMatchObject({ code: 0, said: expect.stringMatching(/In force now[\s\S]*day +hard +\$0 /) })
+    expect(codeOf(await ask('one'))).toEqual([402, 'budget_exceeded'])
+    await command('set', ...place, '--limit', '12.5', '--soft')
+    const { said } = await command('list', '--tenant', name)
+    expect(said).toMatch(/all +day +soft +\$12\.5 +\$0 +\$0 +20\d\d-/)
+    expect(said).toContain(keyId)
+    expect(await command('remove', ...place, '--key', keyId)).toEqual({ code: 0, said: 'Removed.\n' })
+    expect((await ask('one')).status).toBe(200)
+    expect(await command('remove', ...place, '--key', keyId)).toMatchObject({ code: 1 })
+    expect((await command('set', ...place)).code).toBe(2)
+    expect((await command('set', ...place, '--limit', 'much')).code).toBe(1)
   })
 })
 
