@@ -74,14 +74,16 @@ export class Spending {
     let bound = mayBeWatched ? this.#boundOf(target, request, nowMs) : undefined
     if (this.#refused && bound && costOf(bound) >= this.#refused.nanoUsd) throw this.#refused.why
     let verdict = await this.#ask(target, bound, watch)
+    let mayBeHard = this.#isHard || budget === 'hard'
     if (verdict?.kind === 'unasked') {
       // The gateway did not know of the budget yet.
+      mayBeHard = true
       bound = this.#boundOf(target, request, nowMs)
       verdict = await this.#ask(target, bound, watch)
     }
     // An account that cannot be reached lets the request pass, unless that could pass a hard budget: see
     // docs/decisions/0005.
-    if (verdict === undefined && (budget === 'hard' || this.#isHard)) throw unreachable()
+    if (verdict === undefined && mayBeHard) throw unreachable()
     if (verdict !== undefined && verdict.kind !== 'allowed') {
       const why = refusal(verdict, bound)
       if (bound) this.#refused = { nanoUsd: costOf(bound), why }
@@ -118,7 +120,8 @@ export class Spending {
     const { provider, model, price } = route
     const own = price && ownPrices([{ ...price, providerId: provider.name, model }])
     const rate = (own ?? bounds).boundOf(provider.name, model, nowMs)
-    return worstCase(request, rate, { outputCapTokens })
+    // As it goes upstream, where the name itself may ask for something dear.
+    return worstCase({ ...request, model }, rate, { outputCapTokens })
   }
 }
 

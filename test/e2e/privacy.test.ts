@@ -232,6 +232,8 @@ describe('an erased tenant', () => {
     expect(left.erasures).toHaveLength(1)
     for (const trace of ['late words', 'acme', CANARY]) expect(JSON.stringify(left)).not.toContain(trace)
     await sql(`delete from ml_predictions where id = '${id}'`)
+    for (const table of ['ledger', 'ledger_attempts'])
+      await sql(`delete from ${table} where prediction_id = '${id}'`)
     await sql(
       `delete from llm_cache where tenant_id = '${neighbour}' and created_at > now() - interval '20 seconds'`,
     )

@@ -137,6 +137,19 @@ describe('a request under a budget', () => {
     expect((await ask(unpriced, question({ model: 'own:m' }))).error?.tip).toMatch(/price/)
   })
 
+  it('counts what the model’s own name asks for, whatever it was called', async () => {
+    const { accounts, asked } = account(() => ({ kind: 'unbounded' }))
+    const searching = { ...providerAt('own', a.url), models: ['m:online'], price: price(1) }
+    const made = gateway(accounts, {
+      budget: 'hard',
+      providers: [searching],
+      aliases: [inOrder('m', 'own:m:online')],
+    })
+    const told = await ask(made, question())
+    expect([told.error?.code, told.error?.param]).toEqual(['cost_unbounded', 'model'])
+    expect(asked).toEqual([expect.objectContaining({ nanoUsd: undefined })])
+  })
+
   it('with a revoked key ends at once', async () => {
     const { accounts, asked } = account(() => ({ kind: 'revoked' }))
     const told = await ask(gateway(accounts), question())
@@ -177,6 +190,15 @@ describe('an account that does not answer', () => {
         expect((await ask(gateway(accounts, { budget }), question())).status).toBe(200)
     },
   )
+
+  it('once it has told of a budget is not passed by', async () => {
+    const { accounts, asked } = account((ask) =>
+      ask ? new Error('Network connection lost') : { kind: 'unasked' },
+    )
+    const told = await ask(gateway(accounts), question())
+    expect([told.status, told.error?.code, asked.length]).toEqual([503, 'store_unavailable', 2])
+    expect(a.seen.length + b.seen.length).toBe(0)
+  })
 
   it('in the middle of a request ends it under a hard budget, also where that was not known before', async () => {
     a.set(answer(500, '{}'))
