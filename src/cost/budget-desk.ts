@@ -26,6 +26,9 @@ export interface BudgetDeskOptions {
   readonly forget: (tenantId: string) => void
 }
 
+/** The account is told again while others change budgets, too. */
+const MAX_TELLS = 5
+
 /** Sets budgets: they are stored first, and in force once the account has them. */
 export class BudgetDesk {
   readonly #options: BudgetDeskOptions
@@ -72,16 +75,27 @@ export class BudgetDesk {
   async #tell(tenantId: string): Promise<void> {
     const { store, accounts, forget } = this.#options
     forget(tenantId)
-    const [budgets, known] = await Promise.all([store.list(tenantId), store.spentThisMonth(tenantId)])
     try {
-      await accounts.setBudgets(tenantId, budgets, known)
+      const known = await store.spentThisMonth(tenantId)
+      let budgets = await store.list(tenantId)
+      // Another change at the same time may have told it more already, which this one would take back.
+      for (let tries = 0; tries < MAX_TELLS; tries++) {
+        await accounts.setBudgets(tenantId, budgets, known)
+        const stored = await store.list(tenantId)
+        if (JSON.stringify(stored) === JSON.stringify(budgets)) return
+        budgets = stored
+      }
     } catch (cause) {
-      throw new GatewayError(
-        'store_unavailable',
-        "The change is stored, but not in force: the tenant's account does not answer.",
-        'Send the same again after the time given in Retry-After.',
-        { cause, retryAfterSeconds: 5 },
-      )
+      throw notInForce(cause)
     }
+    throw notInForce(undefined)
   }
 }
+
+const notInForce = (cause: unknown) =>
+  new GatewayError(
+    'store_unavailable',
+    "The change is stored, but not in force: the tenant's account, or the ledger, does not answer.",
+    'Send the same again after the time given in Retry-After.',
+    { cause, retryAfterSeconds: 5 },
+  )

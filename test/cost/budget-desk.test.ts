@@ -7,7 +7,7 @@ const BUDGET: Budget = { keyId: null, period: 'day', limitNanoUsd: 5, isHard: tr
 function desk() {
   const held: Budget[] = []
   const told: unknown[] = []
-  const state = { accountDown: false }
+  const state = { accountDown: false, beforeTold: () => {} }
   const store: BudgetStore = {
     list: async () => [...held],
     hasKey: async (_tenant, keyId) => keyId === 'own',
@@ -23,6 +23,7 @@ function desk() {
     accounts: {
       setBudgets: async (...args) => {
         mustBeThere()
+        state.beforeTold()
         told.push(args)
       },
       budgetStates: async () => {
@@ -48,6 +49,19 @@ describe('setting a budget', () => {
     expect([held, told]).toEqual([[], []])
     await made.put('t', { ...BUDGET, keyId: 'own' })
     expect(held).toHaveLength(1)
+  })
+
+  it('beside another change leaves the account with both', async () => {
+    const { desk: made, held, told, state } = desk()
+    const other = { ...BUDGET, period: 'month' } as const
+    // It was stored, and told, after this one had read what there is.
+    state.beforeTold = () => {
+      state.beforeTold = () => {}
+      held.push(other)
+    }
+    await made.put('t', BUDGET)
+    expect(told.at(-1)).toEqual(['t', [BUDGET, other], expect.any(Array)])
+    expect(told).toHaveLength(3)
   })
 
   it('that the account was not told says that it is stored and not in force; sent again, it is', async () => {
