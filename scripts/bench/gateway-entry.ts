@@ -5,6 +5,7 @@ import { SlotMaker } from '../../src/cache/slot.ts'
 import type { CacheSlot, CacheTier, TierName } from '../../src/cache/tier.ts'
 import { MemoryTier } from '../../src/cache/tiers/memory.ts'
 import { Vault } from '../../src/core/vault.ts'
+import { listBounds } from '../../src/cost/list-bounds.ts'
 import { HitFolding } from '../../src/feedback/folding.ts'
 import { KeyedHashes } from '../../src/feedback/keyed-hashes.ts'
 import { Telemetry } from '../../src/feedback/telemetry.ts'
@@ -188,7 +189,9 @@ function standIns(env: BenchEnv): Services & Administration {
       slots,
       folding,
       userHashes: new KeyedHashes(vault, 'user-hash'),
-      accounts: { maySpend: async () => true },
+      accounts: { maySpend: async () => ({ kind: 'allowed', isWatched: false, isHard: false }) },
+      bounds: listBounds(),
+      outputCapTokens: 4_096,
       limits: LIMITS,
     },
     idempotency: new IdempotencyKeys({ clock, vault, slots, store: claimStore(env.IDEMPOTENCY) }),
@@ -223,6 +226,7 @@ async function makeCallers(digest: KeyDigest): Promise<Map<string, Caller>> {
         cachePolicy: 'all',
         cacheByUser: true,
         keepsText: false,
+        budget: 'none',
       },
     })
   }

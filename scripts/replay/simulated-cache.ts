@@ -91,6 +91,7 @@ const tenantNamed = (id: string): Tenant => ({
   cachePolicy: 'all',
   cacheByUser: true,
   keepsText: false,
+  budget: 'none',
 })
 
 export function simulatedClock(): SimulatedClock {

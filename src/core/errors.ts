@@ -38,6 +38,8 @@ export const ERRORS = {
   too_many_ratings: caller(429, 'rate_limit_error'),
   too_many_events: caller(429, 'rate_limit_error'),
   plan_required: caller(402, 'insufficient_quota'),
+  budget_exceeded: caller(402, 'insufficient_quota'),
+  cost_unbounded: caller(422),
   model_not_found: caller(404, 'not_found_error'),
   not_found: caller(404, 'not_found_error'),
   method_not_allowed: caller(405),

@@ -6,7 +6,11 @@ import {
   periodEndMs,
   periodName,
 } from './budget.ts'
+import type { ProviderCall } from './ledger.ts'
 import type { NanoUsd } from './nano-usd.ts'
+
+/** Which model a call goes to, as far as its row in the ledger wants it should nothing more be heard of it. */
+export type CalledModel = Pick<ProviderCall, 'route' | 'provider' | 'model' | 'endpoint' | 'price'>
 
 /** Money held back for one call to a provider, at the most it may cost. */
 export interface Reservation {
@@ -16,6 +20,7 @@ export interface Reservation {
   readonly keyId: string
   readonly nanoUsd: NanoUsd
   readonly atMs: number
+  readonly call: CalledModel
 }
 
 /** What a key spent on one day; `key` is empty for the whole tenant. */
@@ -36,6 +41,7 @@ export interface BudgetShelf {
   reservations(): readonly Reservation[]
   addReservation(reservation: Reservation): void
   removeReservations(predictionId: string): void
+  clear(): void
 }
 
 export type Verdict =
@@ -75,26 +81,39 @@ export class BudgetBook {
     return this.#budgets.length > 0
   }
 
+  /** Whether a hard budget counts what this key spends. */
+  isHard(keyId: string): boolean {
+    return this.#budgets.some((budget) => budget.isHard && counts(budget, keyId))
+  }
+
+  /** Whether anything is held back for the request. */
+  holds(predictionId: string): boolean {
+    return this.#reservations.has(predictionId)
+  }
+
   /**
-   * @param known what was spent so far this month according to the ledger; counts where the book has no word of its
-   *   own, because nobody watched
+   * @param known what was spent so far this month according to the ledger; counts where it is more than the book knows,
+   *   because nobody watched
    */
   setBudgets(budgets: readonly Budget[], known: readonly DaySpend[]): void {
     const watched = this.isWatching
     this.#budgets = budgets
     this.#shelf.setBudgets(budgets)
     if (watched) return
-    for (const spend of known) this.#setSpend(spend)
+    for (const spend of known)
+      if (spend.nanoUsd > (this.#spends.get(place(spend.key, spend.day)) ?? 0)) this.#setSpend(spend)
   }
 
-  /** Holds back the most that a call may cost, unless a hard budget is in the way. Again for the same call, it changes nothing. */
+  /**
+   * Holds back the most that a call may cost, unless a hard budget is in the way. For the place of a call that was not sent
+   * in the end, the later word counts.
+   */
   reserve(reservation: Reservation): Verdict {
     if (!this.isWatching) return { kind: 'unwatched' }
     const { predictionId, attempt, keyId, nanoUsd, atMs } = reservation
-    if (this.#reservations.get(predictionId)?.some((known) => known.attempt === attempt))
-      return { kind: 'reserved' }
+    this.#withdraw(predictionId, attempt)
     for (const budget of this.#budgets) {
-      if (!budget.isHard || (budget.keyId !== null && budget.keyId !== keyId)) continue
+      if (!budget.isHard || !counts(budget, keyId)) continue
       const state = this.#stateOf(budget, atMs)
       if (state.spentNanoUsd + state.reservedNanoUsd + nanoUsd > budget.limitNanoUsd)
         return { kind: 'exceeded', budget: state }
@@ -114,28 +133,46 @@ export class BudgetBook {
     const held = this.#reservations.get(predictionId)
     if (!held) return 0
     let charged = 0
-    for (const { attempt, keyId, nanoUsd, atMs } of held) {
-      // Not named = never sent.
-      const cost = attempt < costs.length ? (costs[attempt] ?? nanoUsd) : 0
-      charged += cost
-      this.#spend(keyId, atMs, cost)
+    const places = new Map(held.map((reservation) => [reservation.attempt, reservation]))
+    // A place that is not named was never sent; one where nothing is held went out without asking.
+    for (const [attempt, cost] of costs.entries()) {
+      const { keyId, atMs, nanoUsd } = places.get(attempt) ?? { ...(held[0] as Reservation), nanoUsd: 0 }
+      charged += cost ?? nanoUsd
+      this.#spend(keyId, atMs, cost ?? nanoUsd)
     }
     this.#release(predictionId, held)
     return charged
   }
 
-  /** Requests that were never settled are charged at their worst case. @returns how many */
-  expire(beforeMs: number): number {
-    let expired = 0
-    for (const [predictionId, held] of this.#reservations) {
-      if (held.some(({ atMs }) => atMs >= beforeMs)) continue
+  /** Counts what was not reserved, because nobody watched when it was sent. */
+  charge(keyId: string, atMs: number, nanoUsd: NanoUsd): void {
+    if (this.isWatching) this.#spend(keyId, atMs, nanoUsd)
+  }
+
+  /**
+   * Requests that were never settled are charged at their worst case.
+   * @param beforeMs when they reserved first
+   * @returns what was charged, request by request, in the order of its calls
+   */
+  expire(beforeMs: number): readonly (readonly Reservation[])[] {
+    const expired = [...this.#reservations.values()]
+      .filter((held) => held.some(({ atMs }) => atMs < beforeMs))
+      .map((held) => held.toSorted((a, b) => a.attempt - b.attempt))
+    for (const held of expired) {
+      const [{ predictionId }, last] = [held[0] as Reservation, held.at(-1) as Reservation]
       this.settle(
         predictionId,
-        held.map(() => undefined),
+        Array.from({ length: last.attempt + 1 }, () => undefined),
       )
-      expired += 1
     }
     return expired
+  }
+
+  /** All of it is forgotten, budgets too. */
+  clear(): void {
+    this.#shelf.clear()
+    this.#budgets = []
+    for (const known of [this.#spends, this.#reserved, this.#reservations]) known.clear()
   }
 
   /** When the first of those under way was reserved; undefined while none is. */
@@ -166,6 +203,17 @@ export class BudgetBook {
     if (held) held.push(reservation)
     else this.#reservations.set(predictionId, [reservation])
     this.#hold(keyId, atMs, nanoUsd)
+  }
+
+  #withdraw(predictionId: string, attempt: number): void {
+    const held = this.#reservations.get(predictionId)
+    if (!held?.some((known) => known.attempt === attempt)) return
+    this.#release(predictionId, held)
+    for (const other of held) {
+      if (other.attempt === attempt) continue
+      this.#shelf.addReservation(other)
+      this.#note(other)
+    }
   }
 
   #release(predictionId: string, held: readonly Reservation[]): void {
@@ -203,6 +251,7 @@ export class BudgetBook {
   }
 }
 
+const counts = ({ keyId }: Budget, spender: string): boolean => keyId === null || keyId === spender
 const DAY_LENGTH = '2026-11-21'.length
 const place = (key: string, day: string): string => `${day} ${key}`
 

@@ -34,6 +34,10 @@ export interface ProviderCall extends PricedTokens {
   /** Of the request and of what was said, bytes at least: what tokens are guessed from where nobody told them. */
   readonly sentBytes: number
   readonly saidBytes: number
+  /** The most that it may cost, where a budget held that back. */
+  readonly reservedNanoUsd?: number | undefined
+  /** It failed on this side: no provider heard of it. */
+  readonly wasNeverSent?: boolean | undefined
 }
 
 /** `free`: nothing can have been charged. `unpriced`: no price is known; it counts as nothing, and is to be seen to. */
@@ -48,11 +52,22 @@ export interface Priced {
   readonly isEstimated: boolean
 }
 
-/** What one call cost, at the prices of that moment. Never negative and never endless, whatever the provider told. */
+/**
+ * What one call cost, at the prices of that moment. Never negative and never endless, whatever the provider told; where
+ * it told nothing of a call that did not end well, the most that it may have cost.
+ */
 export function priceCall(call: ProviderCall, list: Prices, atMs: number): Priced {
   if (!call.mayBeBilled)
     return { nanoUsd: 0, by: 'free', inputTokens: null, outputTokens: null, isEstimated: false }
-  const { usage, sentBytes, saidBytes } = call
+  const { usage, sentBytes, saidBytes, reservedNanoUsd } = call
+  if (!usage && call.result !== 'answered' && reservedNanoUsd !== undefined)
+    return {
+      nanoUsd: reservedNanoUsd,
+      by: call.price ? 'own' : 'list',
+      inputTokens: null,
+      outputTokens: null,
+      isEstimated: true,
+    }
   const guess = { input_tokens: guessTokens(sentBytes), output_tokens: guessTokens(saidBytes) }
   const { counts, estimated } = judgeUsage(usage && told(usage), guess)
   const price = pricesOf(call, list).priceOf(counts, call.provider, call.model, atMs)
@@ -78,6 +93,8 @@ export interface LedgerRow {
   readonly tenant_id: string
   readonly key_id: string | null
   readonly created_at: string
+  /** `abandoned`: nobody told how it ended. */
+  readonly settled_as: 'settled' | 'abandoned'
   readonly cost_usd: number
   readonly unpriced: boolean
 }
@@ -102,10 +119,14 @@ export interface LedgerAttemptRow {
 }
 
 /** The prediction that was paid for. */
-export type PaidRequest = Pick<LedgerRow, 'prediction_id' | 'tenant_id' | 'key_id' | 'created_at'>
+export type PaidRequest = Pick<
+  LedgerRow,
+  'prediction_id' | 'tenant_id' | 'key_id' | 'created_at' | 'settled_as'
+>
 
 /**
- * One row for a request that reached a provider, and one for each of its calls.
+ * One row for a request that reached a provider, and one for each of its calls that may have been charged for.
+ * @param calls in the order in which they were made
  * @returns undefined where no provider was called
  */
 export function book(
@@ -119,7 +140,7 @@ export function book(
       readonly isEstimated: boolean
     }
   | undefined {
-  if (calls.length === 0) return undefined
+  if (calls.every(({ wasNeverSent }) => wasNeverSent)) return undefined
   const { prediction_id, tenant_id, created_at } = request
   const priced = calls.map((call) => priceCall(call, list, Date.parse(created_at)))
   return {
@@ -128,7 +149,8 @@ export function book(
       cost_usd: toUsd(addNanoUsd(...priced.map(({ nanoUsd }) => nanoUsd))),
       unpriced: priced.some(({ by }) => by === 'unpriced'),
     },
-    attempts: calls.map(({ route, provider, endpoint, result, failure, ms }, index) => {
+    attempts: calls.flatMap(({ route, provider, endpoint, result, failure, ms, mayBeBilled }, index) => {
+      if (!mayBeBilled) return []
       const { nanoUsd, by, inputTokens, outputTokens, isEstimated } = priced[index] as Priced
       return {
         prediction_id,

@@ -13,6 +13,8 @@ export interface Shelf {
   put(parcel: Shelved): boolean
   /** Puts the parcel in the place of one that waits. @returns false when none waits under its id */
   replace(parcel: Parcel): boolean
+  /** The text that waits under the id for a better word; undefined where there is none. */
+  waiting(id: string): string | undefined
   /** Some of those that may go. */
   due(nowMs: number, limit: number): readonly Shelved[]
   /** Exactly these: one that was replaced meanwhile stays. */
@@ -67,6 +69,11 @@ export class Courier {
     if (this.#options.shelf.put({ ...parcel, dueMs })) this.#added(dueMs)
   }
 
+  /** What will go should no better word come; undefined where that is not waited for. */
+  expected(id: string): string | undefined {
+    return this.#options.shelf.waiting(id)
+  }
+
   /** The better word. @returns false when there is no room for it */
   settle(parcel: Parcel): boolean {
     if (this.#options.shelf.replace(parcel)) this.#wake(this.#options.now() + GATHER_MS)
@@ -82,13 +89,14 @@ export class Courier {
     return true
   }
 
-  /** Sends what is due. Never rejects: what could not be sent stays, for later. */
+  /** Sends what is due at its beginning. Never rejects: what could not be sent stays, for later. */
   async deliver(): Promise<void> {
     const { shelf, now, random } = this.#options
+    const nowMs = now()
     this.#nextMs = Number.POSITIVE_INFINITY
     try {
       let sentAll = false
-      for (let lot = 0; lot < LOTS_A_ROUND && !sentAll; lot++) sentAll = await this.#sendLot()
+      for (let lot = 0; lot < LOTS_A_ROUND && !sentAll; lot++) sentAll = await this.#sendLot(nowMs)
       this.#failures = 0
       const firstDueMs = shelf.firstDueMs()
       if (firstDueMs !== undefined) this.#wake(Math.max(firstDueMs, now()))
@@ -98,9 +106,9 @@ export class Courier {
     this.#held = shelf.count()
   }
 
-  async #sendLot(): Promise<boolean> {
-    const { shelf, now, send } = this.#options
-    const parcels = shelf.due(now(), LOT)
+  async #sendLot(nowMs: number): Promise<boolean> {
+    const { shelf, send } = this.#options
+    const parcels = shelf.due(nowMs, LOT)
     for (const message of inMessages(parcels, ({ text }) => utf8(text).byteLength)) {
       await send({ records: message.map(({ text }) => JSON.parse(text)) })
       shelf.remove(message)

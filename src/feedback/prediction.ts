@@ -57,6 +57,8 @@ export function callsOf(
     usage: attempt.usage,
     sentBytes: sentLength,
     saidBytes: attempt.firstByteMs === undefined ? 0 : said.length,
+    reservedNanoUsd: attempt.reservedNanoUsd,
+    ...(attempt.wasNeverSent && { wasNeverSent: true }),
   }))
 }
 
@@ -116,6 +118,8 @@ export interface PredictionFacts {
     readonly firstByteMs: number | undefined
     readonly result: ProviderCall['result']
     readonly failure: string | undefined
+    readonly reservedNanoUsd?: number | undefined
+    readonly wasNeverSent?: boolean | undefined
   }[]
   readonly explain: (() => Decision) | undefined
 }

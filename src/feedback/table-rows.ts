@@ -54,9 +54,11 @@ const paidRequest = ({
   tenant_id,
   key_id,
   created_at,
+  error_code,
 }: Extract<OutboxRecord, { kind: 'prediction' }>['row']): PaidRequest => ({
   prediction_id: id,
   tenant_id,
   key_id,
   created_at,
+  settled_as: error_code === 'abandoned' ? 'abandoned' : 'settled',
 })

@@ -88,13 +88,30 @@ export class Telemetry {
     if (prompt && said !== undefined)
       records.push({ kind: 'text', row: toTextRow(predictionId, tenantId, receivedAtMs, prompt(), said) })
     const [parcel, text] = records.map(toParcel)
-    const taken = parcel && (await this.#options.settle(tenantId, parcel, text).catch(() => false))
+    const taken = parcel && (await this.#tell(tenantId, parcel, text, mayHoldMoney(facts)))
     // Should the account send its own word too, later, the table has the id already.
     if (taken) return
     if (this.#held >= MAX_HELD) this.#dropped += 1
     else {
       this.#held += records.length
       await this.#send(records)
+    }
+  }
+
+  /** @returns false where the account has no room, or does not answer */
+  async #tell(
+    tenantId: string,
+    parcel: Parcel,
+    text: Parcel | undefined,
+    isUrgent: boolean,
+  ): Promise<boolean> {
+    for (let tried = 1; ; tried++) {
+      try {
+        return await this.#options.settle(tenantId, parcel, text)
+      } catch {
+        if (!isUrgent || tried === TRIES) return false
+        await this.#pause(tried)
+      }
     }
   }
 
@@ -140,19 +157,28 @@ export class Telemetry {
   }
 
   async #sendMessage(message: TelemetryMessage): Promise<boolean> {
-    const { clock, random, send } = this.#options
+    const { clock, send } = this.#options
     for (let tried = 1; ; tried++) {
       try {
         await withDeadline(clock, SEND_MS, send(message))
         return true
       } catch {
         if (tried === TRIES) return false
-        const waitMs = fullJitterMs(tried, RETRY_BASE_MS, RETRY_CAP_MS, random)
-        await new Promise<void>((resolve) => void clock.after(waitMs, resolve))
+        await this.#pause(tried)
       }
     }
   }
+
+  #pause(tried: number): Promise<void> {
+    const { clock, random } = this.#options
+    const waitMs = fullJitterMs(tried, RETRY_BASE_MS, RETRY_CAP_MS, random)
+    return new Promise((resolve) => void clock.after(waitMs, resolve))
+  }
 }
+
+/** What its account holds back for it would in the end be charged at the worst case. */
+const mayHoldMoney = ({ attempts, errorCode }: TelemetryFacts): boolean =>
+  errorCode === 'store_unavailable' || attempts.some(({ reservedNanoUsd }) => reservedNanoUsd !== undefined)
 
 /** What all of a row but its names and its decision may take: about a thousand bytes, most of them names of columns. */
 const ROW_BYTES = 1_800

@@ -8,6 +8,7 @@ import { type AttemptsServices, firstAnswer } from './attempts.ts'
 import type { ChatRequest } from './chat-request.ts'
 import { relay } from './relay.ts'
 import { type AttemptNote, outcomeOf, type Settlement } from './settlement.ts'
+import type { Spending } from './spending.ts'
 
 export interface ChatLimits extends AttemptLimits {
   /** The largest answer that is cached, characters. */
@@ -35,6 +36,7 @@ export interface ModelCall {
   readonly signal: () => AbortSignal
   readonly waitUntil: WaitUntil
   readonly settlement: Settlement
+  readonly spending: Spending
 }
 
 export interface Answered {
@@ -47,14 +49,14 @@ export interface Answered {
  * @throws GatewayError; the caller who leaves ends every call to a model
  */
 export async function askModels(services: AskServices, call: ModelCall): Promise<Answered> {
-  const { settlement, watch, targets, request } = call
+  const { settlement, watch, targets, request, spending } = call
   const left = call.signal()
   // Held from before the first byte: an invocation whose caller leaves is otherwise ended in mid-sentence.
   // Held once, for all that follows: holding again was measured to cost a twenty-fifth of a miss.
   const over = Promise.withResolvers<void>()
   call.waitUntil(over.promise)
   try {
-    const answering = await firstAnswer(services, { targets, request, watch, left, settlement })
+    const answering = await firstAnswer(services, { targets, request, watch, left, settlement, spending })
     const { begun, note } = answering
     const answeredBy = note.target
     if (begun.kind === 'sse')

@@ -8,6 +8,7 @@ import { type AttemptServices, type Begun, begin } from './attempt.ts'
 import type { ChatRequest } from './chat-request.ts'
 import type { RetryBudget } from './retry-budget.ts'
 import type { AttemptNote, Settlement } from './settlement.ts'
+import type { Spending } from './spending.ts'
 
 export interface AttemptsServices extends AttemptServices {
   readonly health: HealthBook
@@ -26,6 +27,8 @@ export interface AttemptsCall {
   /** Fires when the caller leaves. */
   readonly left: AbortSignal
   readonly settlement: Settlement
+  /** Asked before each of them. */
+  readonly spending: Spending
 }
 
 /** An answer that has begun, and whose it is. */
@@ -76,15 +79,17 @@ export async function firstAnswer(services: AttemptsServices, call: AttemptsCall
     } catch (cause) {
       keepTrying(cause)
       // Whether or not the second was asked: it is not asked twice.
-      attempts = index = call.settlement.attempted
+      attempts = call.settlement.attempted
+      index = Math.max(1, attempts)
     }
   }
   for (; index < open.length; index++) {
     const target = open[index] as Target
     for (let repeats = 0; attempts < MAX_ATTEMPTS && mayAsk(target); repeats++) {
-      attempts += 1
       try {
-        return await start(services, call, target).answering
+        const running = await start(services, call, target)
+        attempts += 1
+        return await running.answering
       } catch (cause) {
         const turnedAway = keepTrying(cause)
         if (index < open.length - 1 || nextOf(turnedAway) !== 'same' || repeats >= MAX_REPEATS) break
@@ -105,16 +110,21 @@ interface Running {
   abandon(): void
 }
 
-/** One attempt; what becomes of it is told to the settlement and to the book of health. */
-function start(
+/**
+ * One attempt; what becomes of it is told to the settlement and to the book of health.
+ * @throws GatewayError where it may not be paid for: then there was none
+ */
+async function start(
   services: AttemptsServices,
   call: AttemptsCall,
   target: Target,
   watch: Watch = call.watch,
-): Running {
+): Promise<Running> {
   const { clock, health } = services
-  const { request, left, settlement } = call
-  const note = settlement.attempt(target)
+  const { left, settlement, spending } = call
+  const { request, reservedNanoUsd } = await spending.allow(target, call.request, watch, clock.now())
+  if (left.aborted) throw callerLeft()
+  const note = settlement.attempt(target, reservedNanoUsd)
   // A signal of our own, also where no other target can follow: handed the caller's own, workerd's fetch was seen
   // to go on after the caller had left.
   const line = new AbortController()
@@ -155,7 +165,7 @@ async function hedged(
   const { clock, health, retries } = services
   // Their waits overlap, so each has a watch of its own.
   const watches = [new Watch(clock), new Watch(clock)] as const
-  const one = start(services, call, first, watches[0])
+  const one = await start(services, call, first, watches[0])
   const over = one.answering.then(
     () => true,
     () => true,
@@ -163,7 +173,9 @@ async function hedged(
   try {
     const isOver = await Promise.race([over, pause(clock, afterMs)])
     if (isOver || !health.admit(second, clock.now()) || !retries.take()) return await one.answering
-    const other = start(services, call, second, watches[1])
+    // Waited for even where the first answers meanwhile: what is held back for a call must not outlive its request.
+    const other = await start(services, call, second, watches[1]).catch(() => undefined)
+    if (!other) return await one.answering
     const winner = await Promise.any([one.answering, other.answering])
     ;(winner.note === one.note ? other : one).abandon()
     return winner
@@ -174,8 +186,14 @@ async function hedged(
   }
 }
 
-const nextOf = (failed: GatewayError): 'same' | 'other' | 'none' =>
-  failed instanceof UpstreamError ? FAILURES[failed.kind].next : 'other'
+function nextOf(failed: GatewayError): 'same' | 'other' | 'none' {
+  if (failed instanceof UpstreamError) return FAILURES[failed.kind].next
+  return isClosed(failed) ? 'none' : 'other'
+}
+
+/** The account lets nothing more out. */
+const isClosed = ({ code }: GatewayError): boolean =>
+  code === 'revoked_api_key' || code === 'store_unavailable'
 
 /** Full jitter, and never before the time that was named; undefined when that is too long. */
 function waitBefore(repeats: number, failed: GatewayError, random: () => number): number | undefined {

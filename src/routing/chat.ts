@@ -9,28 +9,17 @@ import { GatewayError } from '../core/errors.ts'
 import { isObject, type JsonValue } from '../core/json.ts'
 import type { HitFolding } from '../feedback/folding.ts'
 import type { KeyedHashes } from '../feedback/keyed-hashes.ts'
-import { type PredictionRow, toAbandonedRow } from '../feedback/prediction.ts'
 import type { Caller } from '../tenants/tenant.ts'
 import { type Answer, type AskServices, askModels, type Keep } from './ask.ts'
 import { checkChatRequest } from './chat-request.ts'
 import { choose, type Plan, type PlanServices, wish } from './plan.ts'
 import type { Settlement } from './settlement.ts'
+import { Spending, type SpendingServices } from './spending.ts'
 
-/** Whether a key may still spend. Only misses ask. */
-export interface Accounts {
-  /**
-   * Durably announces the request, in the same step.
-   * @param abandoned the row that tells of it should nothing more be heard of it
-   * @returns false once the key is revoked, at once and everywhere; rejects when it cannot be known
-   */
-  maySpend(tenantId: string, keyId: string, abandoned: PredictionRow | undefined): Promise<boolean>
-}
-
-export interface ChatServices extends AskServices, PlanServices {
+export interface ChatServices extends AskServices, PlanServices, SpendingServices {
   readonly clock: Clock
   readonly slots: SlotMaker
   readonly chain: CacheChain
-  readonly accounts: Accounts
   readonly folding: Pick<HitFolding, 'isDue'>
   readonly userHashes: Pick<KeyedHashes, 'of'>
 }
@@ -55,9 +44,6 @@ export interface ChatAnswer {
   /** `x-beast-route`: who answered and why; only where a model was asked. */
   readonly route: string | undefined
 }
-
-/** How long a miss waits to learn whether its key was revoked. Beyond it the request goes on. */
-const ACCOUNT_DEADLINE_MS = 500
 
 /**
  * The story of one chat request: judge it, find its model, look for an answer that was given before, and
@@ -104,7 +90,6 @@ export async function answerChat(services: ChatServices, call: ChatCall): Promis
     plan = choose(services, tenant, wished, request)
     settlement.explain = plan.record
     if (tenant.keepsText) settlement.prompt = () => JSON.stringify(request.messages)
-    await mustBeAllowedToSpend(services, caller, settlement, watch)
   } catch (error) {
     watch.stop()
     throw error
@@ -113,8 +98,9 @@ export async function answerChat(services: ChatServices, call: ChatCall): Promis
     slot && control.store ? (answer) => store(services, slot, control, answer, settlement) : undefined
   const { signal, waitUntil } = call
   const { targets, standsFor } = plan
+  const spending = new Spending(services, caller, settlement)
   const asked = { targets, standsFor, request: plan.request, keep, watch, signal, waitUntil, settlement }
-  const { body, answeredBy } = await askModels(services, asked)
+  const { body, answeredBy } = await askModels(services, { ...asked, spending })
   const kind = request.stream === true ? 'sse' : 'json'
   return {
     kind,
@@ -150,27 +136,6 @@ function store(
   const { kind, body, ...gave } = answer
   const origin = { predictionId, ...gave }
   return chain.write(slot, { kind, body, origin, storedAtMs: clock.now(), expiresAtMs })
-}
-
-async function mustBeAllowedToSpend(
-  { accounts }: ChatServices,
-  caller: Caller,
-  settlement: Settlement,
-  watch: Watch,
-): Promise<void> {
-  const abandoned = toAbandonedRow(settlement.soFar('error'))
-  settlement.announced = true
-  const asked = accounts.maySpend(caller.tenant.id, caller.keyId, abandoned)
-  // An account that cannot be reached lets the request pass: until budgets stand on it, being answered
-  // weighs more than the minutes a revoked key has left (see docs/decisions/0005).
-  const allowed = await watch.within(ACCOUNT_DEADLINE_MS, asked).catch(() => true)
-  if (!allowed) {
-    throw new GatewayError(
-      'revoked_api_key',
-      'This API key was revoked.',
-      'Ask whoever runs this gateway for a new key.',
-    )
-  }
 }
 
 const notCached = () =>

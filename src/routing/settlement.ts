@@ -31,6 +31,10 @@ export interface AttemptRecord {
   /** Whether the provider may have charged for it. */
   readonly mayBeBilled: boolean
   readonly usage: Usage | undefined
+  /** The most that it may cost, where a budget held that back. */
+  readonly reservedNanoUsd: number | undefined
+  /** It failed on this side: no provider heard of it. */
+  readonly wasNeverSent: boolean
 }
 
 /** All there is to say of one request, said once, when it is over. Times in milliseconds. */
@@ -87,11 +91,13 @@ export class AttemptNote {
   readonly target: Target
   readonly startedAtMs: number
   readonly #now: () => number
+  readonly #reservedNanoUsd: number | undefined
   #firstByteMs: number | undefined
   #record: AttemptRecord | undefined
 
-  constructor(target: Target, now: () => number) {
+  constructor(target: Target, now: () => number, reservedNanoUsd: number | undefined) {
     this.target = target
+    this.#reservedNanoUsd = reservedNanoUsd
     this.#now = now
     this.startedAtMs = now()
   }
@@ -103,7 +109,7 @@ export class AttemptNote {
 
   /** It is over. Only the first word counts, here and in `fail`. */
   end(result: Exclude<AttemptRecord['result'], 'failed'>, usage?: Usage): void {
-    this.#end({ result, failure: undefined, mayBeBilled: true, usage })
+    this.#end({ result, failure: undefined, mayBeBilled: true, usage, wasNeverSent: false })
   }
 
   fail(cause: unknown, usage?: Usage): void {
@@ -111,7 +117,8 @@ export class AttemptNote {
       cause instanceof UpstreamError
         ? [cause.kind, FAILURES[cause.kind].mayBeBilled]
         : [toGatewayError(cause).code, false]
-    this.#end({ result: 'failed', failure, mayBeBilled, usage })
+    const wasNeverSent = !(cause instanceof UpstreamError) || cause.kind === 'forbidden_address'
+    this.#end({ result: 'failed', failure, mayBeBilled, usage, wasNeverSent })
   }
 
   /** What became of it; what was still at work is abandoned now. */
@@ -120,7 +127,7 @@ export class AttemptNote {
     return this.#record as AttemptRecord
   }
 
-  #end(how: Pick<AttemptRecord, 'result' | 'failure' | 'mayBeBilled' | 'usage'>): void {
+  #end(how: Pick<AttemptRecord, 'result' | 'failure' | 'mayBeBilled' | 'usage' | 'wasNeverSent'>): void {
     const { target, startedAtMs } = this
     this.#record ??= {
       routeId: target.route.id,
@@ -131,6 +138,7 @@ export class AttemptNote {
       startedAtMs,
       ms: this.#now() - startedAtMs,
       firstByteMs: this.#firstByteMs,
+      reservedNanoUsd: this.#reservedNanoUsd,
       ...how,
     }
   }
@@ -198,8 +206,8 @@ export class Settlement {
   }
 
   /** A call to a provider goes out. */
-  attempt(target: Target): AttemptNote {
-    const note = new AttemptNote(target, this.#now)
+  attempt(target: Target, reservedNanoUsd?: number): AttemptNote {
+    const note = new AttemptNote(target, this.#now, reservedNanoUsd)
     this.#attempts.push(note)
     return note
   }

@@ -1,7 +1,7 @@
 import type { SupabaseClient } from '@supabase/supabase-js'
 import { GatewayError } from '../core/errors.ts'
 import type { KeyDirectory } from './authenticator.ts'
-import type { CachePolicy, Caller, Plan, Tenant } from './tenant.ts'
+import type { BudgetKind, CachePolicy, Caller, Plan, Tenant } from './tenant.ts'
 import { createVirtualKey, type KeyDigest, keyHint } from './virtual-key.ts'
 
 interface TenantRow {
@@ -12,6 +12,7 @@ interface TenantRow {
   readonly cache_policy: CachePolicy
   readonly cache_by_user: boolean
   readonly keeps_text: boolean
+  readonly budget: BudgetKind
 }
 
 interface KeyRow {
@@ -35,7 +36,7 @@ export interface KeyListing {
 }
 
 const COLUMNS =
-  'id, hint, created_at, expires_at, revoked_at, tenants!inner (id, name, plan, epoch, cache_policy, cache_by_user, keeps_text)'
+  'id, hint, created_at, expires_at, revoked_at, tenants!inner (id, name, plan, epoch, cache_policy, cache_by_user, keeps_text, budget)'
 
 /** Tenants and virtual keys in Supabase: the truth that all copies of a key record are made from. */
 export class SupabaseDirectory implements KeyDirectory {
@@ -162,6 +163,7 @@ const toTenant = (row: TenantRow): Tenant => ({
   cachePolicy: row.cache_policy,
   cacheByUser: row.cache_by_user,
   keepsText: row.keeps_text,
+  budget: row.budget,
 })
 
 const toListing = (

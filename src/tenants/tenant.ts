@@ -5,6 +5,9 @@ export const PLANS: readonly Plan[] = ['free', 'paid']
 /** What of a tenant's answers may be kept: all of them, only those asked for at temperature 0, or none. */
 export type CachePolicy = 'all' | 'deterministic' | 'none'
 
+/** The hardest budget that the tenant or a key of it has. */
+export type BudgetKind = 'none' | 'soft' | 'hard'
+
 export const TENANT_NAME = /^[a-z0-9][a-z0-9_-]{0,62}$/
 
 export interface Tenant {
@@ -18,6 +21,7 @@ export interface Tenant {
   readonly cacheByUser: boolean
   /** Whether what is asked and answered is kept as text, for the tenant to learn from. */
   readonly keepsText: boolean
+  readonly budget: BudgetKind
 }
 
 /** Who makes a request: one key of one tenant. */

@@ -19,6 +19,7 @@ const call = (id: string, nanoUsd: number, more: Partial<Reservation> = {}): Res
   keyId: 'key',
   nanoUsd,
   atMs: NOON,
+  call: { route: 'sim:m', provider: 'sim', model: 'm', endpoint: 'sim' },
   ...more,
 })
 
@@ -103,7 +104,7 @@ describe('a request', () => {
     book.reserve(call('a', 100))
     book.reserve(call('b', 100, { atMs: NOON + 1_000 }))
     expect(book.oldestMs).toBe(NOON)
-    expect(book.expire(NOON + 1)).toBe(1)
+    expect(book.expire(NOON + 1)).toEqual([[call('a', 100)]])
     expect(book.states(NOON)).toMatchObject([{ spentNanoUsd: 100, reservedNanoUsd: 100 }])
     book.expire(NOON + 1_001)
     expect(book.oldestMs).toBeUndefined()

@@ -6,7 +6,13 @@ import { bundledTable } from '../../src/cost/price-table.ts'
 import type { Prices } from '../../src/cost/prices.ts'
 
 const AT = '2026-11-20T12:00:00.000Z'
-const REQUEST = { prediction_id: 'p', tenant_id: 't', key_id: 'k', created_at: AT }
+const REQUEST = {
+  prediction_id: 'p',
+  tenant_id: 't',
+  key_id: 'k',
+  created_at: AT,
+  settled_as: 'settled',
+} as const
 const call = (more: Partial<ProviderCall> = {}): ProviderCall => ({
   route: 'openai:gpt-4o-mini',
   provider: 'openai',
@@ -74,6 +80,20 @@ describe('a call', () => {
     })
   })
 
+  it('that nobody told the end of costs the most that it may, where that was reserved', () => {
+    const cut = { usage: undefined, result: 'cancelled', reservedNanoUsd: 5_000_000 } as const
+    expect(priced(cut)).toEqual({
+      nanoUsd: 5_000_000,
+      by: 'list',
+      inputTokens: null,
+      outputTokens: null,
+      isEstimated: true,
+    })
+    expect(priced({ ...cut, result: 'answered' }).nanoUsd).toBe(100 * 150 + 10 * 600)
+    expect(priced({ ...cut, usage: { inputTokens: 1_000, outputTokens: 100 } }).nanoUsd).toBe(210_000)
+    expect(priced({ ...cut, mayBeBilled: false }).nanoUsd).toBe(0)
+  })
+
   it.each([-5, Number.NaN, 1e12, Number.POSITIVE_INFINITY, 1.5])(
     'of %s tokens costs something finite',
     (tokens) => {
@@ -101,7 +121,7 @@ describe('a call', () => {
   })
 })
 
-it('a request is one row, and one for each of its calls, whose costs add up', () => {
+it('a request is one row, and one for each of its calls that may be billed, whose costs add up', () => {
   const calls = [
     call({ result: 'failed', failure: 'rate_limited', mayBeBilled: false }),
     call(),
@@ -118,11 +138,16 @@ it('a request is one row, and one for each of its calls, whose costs add up', ()
       priced_by,
     ]),
   ).toEqual([
-    [1, 'failed', 'rate_limited', 0, 'free'],
     [2, 'answered', null, 0.00021, 'list'],
     [3, 'answered', null, 0, 'unpriced'],
   ])
   expect(book(REQUEST, [], prices)).toBeUndefined()
+  const unsent = call({ result: 'failed', mayBeBilled: false, wasNeverSent: true })
+  expect(book(REQUEST, [unsent], prices)).toBeUndefined()
+  expect(book(REQUEST, [unsent, calls[0] as ProviderCall], prices)).toMatchObject({
+    ledger: { cost_usd: 0 },
+    attempts: [],
+  })
 })
 
 it('a hit saved what its answer cost', () => {

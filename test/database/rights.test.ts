@@ -4,6 +4,7 @@ import { onEachDatabase } from '../support/databases.ts'
 import { supabaseClient, type TestDatabase } from '../support/stores.ts'
 import { clientOf, KEEPER, member, READER, RECORDER, tokenOf } from './clients.ts'
 import {
+  BUDGET_KEYS,
   columnsOf,
   expected,
   FUNCTIONS,
@@ -17,6 +18,11 @@ import {
   type Verb,
 } from './rights.ts'
 import { TENANT_A, TENANT_B } from './rows.ts'
+
+function newRow(table: string, tenantId: string): Record<string, unknown> {
+  const { row, apart } = TABLES[table] as (typeof TABLES)[string]
+  return { ...row(tenantId), ...apart?.() }
+}
 
 onEachDatabase((start, genuine) => {
   let supabase: TestDatabase
@@ -65,11 +71,15 @@ onEachDatabase((start, genuine) => {
     await supabase.sql(
       `insert into tenants (id, name, keeps_text) values ('${TENANT_A}', 'a', true), ('${TENANT_B}', 'b', true)`,
     )
-    for (const [table, { row }] of Object.entries(TABLES))
+    await clients.service
+      .from('virtual_keys')
+      .insert(BUDGET_KEYS.map((id) => ({ ...TABLES.virtual_keys?.row(TENANT_A), id })))
+      .throwOnError()
+    for (const table of Object.keys(TABLES))
       if (table !== 'tenants')
         await clients.service
           .from(table)
-          .insert([row(TENANT_A), row(TENANT_B)])
+          .insert([newRow(table, TENANT_A), newRow(table, TENANT_B)])
           .throwOnError()
   })
   afterAll(() => supabase?.close())
@@ -91,15 +101,15 @@ onEachDatabase((start, genuine) => {
 
   /** Tries on everything in reach, and judges by what has become of the table. */
   async function write(table: string, role: Role, verb: Exclude<Verb, 'select'>): Promise<Outcome> {
-    const { row, change } = TABLES[table] as (typeof TABLES)[string]
+    const { change } = TABLES[table] as (typeof TABLES)[string]
     const at = clients[role].from(table)
     // Several may delete, and each is to find something.
     if (verb === 'delete' && table !== 'tenants')
-      await clients.service.from(table).insert(row(TENANT_B)).throwOnError()
+      await clients.service.from(table).insert(newRow(table, TENANT_B)).throwOnError()
     const before = await rowsOf(table)
     const { error } =
       verb === 'insert'
-        ? await at.insert(row(TENANT_A))
+        ? await at.insert(newRow(table, TENANT_A))
         : verb === 'update'
           ? await at.update(change).in(ownerColumn(table), [TENANT_A, TENANT_B])
           : await at.delete().in(ownerColumn(table), [TENANT_B])

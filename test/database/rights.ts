@@ -34,6 +34,8 @@ interface Rights {
   readonly owner?: string
   /** A new row of a tenant. */
   readonly row: (tenantId: string) => Record<string, unknown>
+  /** What sets it apart from others of the tenant, where that needs rows elsewhere. */
+  readonly apart?: () => Record<string, unknown>
   /** A change that a row can take. */
   readonly change: Readonly<Record<string, unknown>>
 }
@@ -61,6 +63,9 @@ const totals = (tenant_id: string) => ({
   upstream_buckets: buckets,
   first_byte_buckets: buckets,
 })
+
+/** Of each key there is one budget at most. */
+export const BUDGET_KEYS = Array.from({ length: 50 }, name)
 
 /** Every table of the schema. One that is missing here fails the test. */
 export const TABLES: Readonly<Record<string, Rights>> = {
@@ -178,6 +183,12 @@ export const TABLES: Readonly<Record<string, Rights>> = {
       decision: 'adopted',
     }),
     change: { decision: 'rejected' },
+  },
+  budgets: {
+    members: 'own',
+    row: (tenant_id) => ({ tenant_id, period: 'day', limit_usd: 5, is_hard: true }),
+    apart: () => ({ key_id: BUDGET_KEYS.pop() }),
+    change: { limit_usd: 6 },
   },
   ledger: {
     members: 'own',

@@ -122,6 +122,27 @@ const TABLE: readonly Row[] = [
     path: () => `/api/admin/keys/${keyId}`,
     operator: 200,
   },
+  {
+    method: 'GET',
+    route: '/api/budgets',
+    path: at('/api/budgets'),
+    own: 200,
+    foreign: 200,
+    operator: 200,
+  },
+  {
+    method: 'PUT',
+    route: '/api/budgets',
+    path: at('/api/budgets'),
+    body: () => ({ tenant: 'acme', period: 'day', limit_usd: 4_711, hard: false }),
+    operator: 200,
+  },
+  {
+    method: 'DELETE',
+    route: '/api/budgets',
+    path: at('/api/budgets?tenant=acme&period=day'),
+    operator: 200,
+  },
   { method: 'GET', route: MODELS, path: at(MODELS), own: 200, foreign: 200, operator: 200 },
   {
     method: 'POST',

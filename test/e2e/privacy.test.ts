@@ -103,7 +103,7 @@ describe('an export of a tenant', () => {
     expect([llm_cache?.length, roll_up_minutes?.length]).toEqual([expect.any(Number), expect.any(Number)])
     const counts = Object.fromEntries(Object.entries(kept).map(([table, rows]) => [table, rows.length]))
     expect(sectionsOf(lines)).toEqual(counts)
-    expect(Object.keys(counts)).toHaveLength(16)
+    expect(Object.keys(counts)).toHaveLength(17)
     expect(answer.text).toContain('Well.')
     expect(answer.text).not.toContain(ids['acme-2'])
     expect(answer.text).not.toContain(CANARY)

@@ -189,6 +189,7 @@ describe('row 5: values that lie', () => {
       cachePolicy: 'all',
       cacheByUser: true,
       keepsText: false,
+      budget: 'none',
     } as const
     const slot = await chat.slots.slot(owner, { id: 'r', revision: '1' }, 'question')
     const entry = {

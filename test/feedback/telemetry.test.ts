@@ -37,6 +37,21 @@ function bench() {
   }
 }
 
+const ATTEMPT = {
+  routeId: 'simulated:sim-small',
+  provider: 'simulated',
+  model: 'sim-small',
+  price: undefined,
+  endpointId: 'simulated',
+  startedAtMs: 0,
+  ms: 1,
+  firstByteMs: 1,
+  result: 'answered',
+  failure: undefined,
+  mayBeBilled: true,
+  usage: undefined,
+} as const
+
 describe('telemetry of an isolate', () => {
   it('gathers hits for a second, or until a lot is full', async () => {
     const { clock, sent, telemetry, waitUntil } = bench()
@@ -102,6 +117,23 @@ describe('telemetry of an isolate', () => {
     telemetry.record({ ...facts(3), announced: true }, waitUntil)
     await clock.advance(0)
     expect(settled).toEqual([idOf(1)])
+    expect(sent).toEqual([[idOf(2)], [idOf(3)]])
+  })
+
+  it('tells the account again where that holds money back, and the queue only then', async () => {
+    const { clock, sent, settled, state, telemetry, waitUntil } = bench()
+    const attempt = { ...ATTEMPT, reservedNanoUsd: 5 }
+    state.accountDown = true
+    telemetry.record({ ...facts(1, { attempts: [attempt] }), announced: true }, waitUntil)
+    telemetry.record({ ...facts(2, { attempts: [ATTEMPT] }), announced: true }, waitUntil)
+    await clock.advance(0)
+    expect(sent).toEqual([[idOf(2)]])
+    state.accountDown = false
+    await clock.advance(3_000)
+    expect([settled, sent]).toEqual([[idOf(1)], [[idOf(2)]]])
+    state.accountDown = true
+    telemetry.record({ ...facts(3, { attempts: [attempt] }), announced: true }, waitUntil)
+    await clock.advance(15_000)
     expect(sent).toEqual([[idOf(2)], [idOf(3)]])
   })
 

@@ -21,11 +21,17 @@ export function durableState(id: string): FakeState {
       statements += 1
       const statement = prepared.get(query) ?? db.prepare(query)
       prepared.set(query, statement)
-      return statement.all(...values)
+      const rows = statement.all(...values)
+      return Object.assign(rows, { toArray: () => rows, one: () => rows[0] })
     },
   }
+  const values = new Map<string, unknown>()
   const storage = {
     sql,
+    kv: {
+      get: (name: string) => values.get(name),
+      put: (name: string, value: unknown) => values.set(name, value),
+    },
     getAlarm: async () => alarmMs,
     setAlarm: async (atMs: number) => {
       alarmMs = atMs

@@ -84,18 +84,22 @@ it('an erased tenant’s outbox is empty for good, and the neighbour’s is sent
   timeout: 60_000,
 }, async () => {
   const [announced, waiting, neighbour] = [parcel(), parcel(), parcel()]
-  expect(await call('gone', 'maySpend', 'key', announced)).toBe(true)
+  expect(await call('gone', 'maySpend', 'key', announced)).toMatchObject({ kind: 'allowed' })
   expect(await call('gone', 'add', [waiting])).toBe(true)
   expect(await call('stays', 'add', [neighbour])).toBe(true)
   // It has tried to send, and will again.
   await expect.poll(() => tries, { timeout: 10_000 }).toBeGreaterThan(0)
+  const budget = { keyId: null, period: 'day', limitNanoUsd: 1e9, isHard: true }
+  await call('gone', 'setBudgets', [budget], [{ key: '', day: '2026-11-20', nanoUsd: 5 }])
+  expect(await call('gone', 'budgetStates')).toMatchObject([budget])
   await call('gone', 'erase')
   await call('gone', 'erase')
   const refuses = async () => {
     expect(await call('gone', 'settle', announced)).toBe(true)
     expect(await call('gone', 'settle', parcel())).toBe(true)
     expect(await call('gone', 'add', [parcel()])).toBe(false)
-    expect(await call('gone', 'maySpend', 'key', parcel())).toBe(false)
+    expect(await call('gone', 'maySpend', 'key', parcel())).toEqual({ kind: 'revoked' })
+    expect(await call('gone', 'budgetStates')).toEqual([])
   }
   await refuses()
   await served.close()
@@ -107,5 +111,5 @@ it('an erased tenant’s outbox is empty for good, and the neighbour’s is sent
   await expect
     .poll(() => [...received].sort(), { timeout: 20_000, interval: 100 })
     .toEqual([neighbour.id, last.id].sort())
-  expect(await call('stays', 'maySpend', 'key')).toBe(true)
+  expect(await call('stays', 'maySpend', 'key')).toMatchObject({ kind: 'allowed' })
 })

@@ -22,6 +22,11 @@ export function memoryBudgetShelf(): BudgetShelf {
       reservations.set(added.predictionId, [...(reservations.get(added.predictionId) ?? []), added])
     },
     removeReservations: (predictionId) => void reservations.delete(predictionId),
+    clear: () => {
+      budgets = []
+      spends.clear()
+      reservations.clear()
+    },
   }
 }
 

@@ -27,7 +27,8 @@ export interface NodeGatewayOptions {
 export function nodeGateway(options: NodeGatewayOptions): NodeGateway {
   const revoked = options.revoked ?? new Set<string>()
   const account = {
-    maySpend: async (id: string) => !revoked.has(id),
+    maySpend: async (id: string) =>
+      revoked.has(id) ? { kind: 'revoked' } : { kind: 'allowed', isWatched: false, isHard: false },
     settle: async () => true,
     revoke: async (id: string) => void revoked.add(id),
   }

@@ -6,6 +6,7 @@ import type { CacheSlot, CacheTier, TierName } from '../../src/cache/tier.ts'
 import { MemoryTier } from '../../src/cache/tiers/memory.ts'
 import type { Clock } from '../../src/core/clock.ts'
 import { Vault } from '../../src/core/vault.ts'
+import { listBounds } from '../../src/cost/list-bounds.ts'
 import { KeyedHashes } from '../../src/feedback/keyed-hashes.ts'
 import { Telemetry } from '../../src/feedback/telemetry.ts'
 import { ModelStats } from '../../src/metrics/model-stats.ts'
@@ -22,7 +23,9 @@ import type { ChatLimits } from '../../src/routing/ask.ts'
 import { IdempotencyKeys } from '../../src/routing/idempotency-keys.ts'
 import { RetryBudget } from '../../src/routing/retry-budget.ts'
 import type { RequestEvent } from '../../src/routing/settlement.ts'
+import type { Accounts } from '../../src/routing/spending.ts'
 import { Authenticator } from '../../src/tenants/authenticator.ts'
+import type { BudgetKind } from '../../src/tenants/tenant.ts'
 import { KeyDigest } from '../../src/tenants/virtual-key.ts'
 import { isolateBuffer, isolateMetrics, knownRoutes } from '../../workers/gateway/isolate-metrics.ts'
 import { type Administration, type Services, workerClock } from '../../workers/gateway/services.ts'
@@ -51,6 +54,8 @@ export interface RoutingOptions {
   readonly limits?: Partial<ChatLimits>
   readonly hedgeAfterMs?: number
   readonly fetch?: Fetch
+  readonly accounts?: Accounts
+  readonly budget?: BudgetKind
 }
 
 export interface RoutingServices {
@@ -182,6 +187,7 @@ export function routingServices(options: RoutingOptions): RoutingServices {
             cachePolicy: 'all',
             cacheByUser: true,
             keepsText: false,
+            budget: options.budget ?? 'none',
           },
         }),
       },
@@ -214,7 +220,11 @@ export function routingServices(options: RoutingOptions): RoutingServices {
         }),
       }),
       slots,
-      accounts: { maySpend: async () => true },
+      accounts: options.accounts ?? {
+        maySpend: async () => ({ kind: 'allowed', isWatched: false, isHard: false }),
+      },
+      bounds: listBounds(),
+      outputCapTokens: 4_096,
       limits: { ...LIMITS, ...limits },
     },
     maxBodyBytes: 10_000_000,

@@ -16,6 +16,7 @@ export const tenant = (id: string, more: Partial<Tenant> = {}): Tenant => ({
   cachePolicy: 'all',
   cacheByUser: true,
   keepsText: false,
+  budget: 'none',
   ...more,
 })
 

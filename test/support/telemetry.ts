@@ -1,3 +1,5 @@
+import type { CalledModel } from '../../src/cost/budget-book.ts'
+import type { ProviderCall } from '../../src/cost/ledger.ts'
 import type { Shelf, Shelved } from '../../src/feedback/courier.ts'
 import { HitFolding } from '../../src/feedback/folding.ts'
 import { type OutboxRecord, recordId } from '../../src/feedback/outbox.ts'
@@ -49,6 +51,23 @@ export const rowOf = (number: number, more: Partial<PredictionFacts> = {}): Pred
 
 export const recordOf = (number: number): OutboxRecord => ({ kind: 'prediction', row: rowOf(number) })
 
+/** A settled request that paid for these calls. */
+export const paidRecord = (
+  row: PredictionRow,
+  calls: readonly (Partial<ProviderCall> & CalledModel)[],
+): OutboxRecord => ({
+  kind: 'prediction',
+  row,
+  calls: calls.map((call) => ({
+    result: 'answered',
+    ms: 1,
+    mayBeBilled: true,
+    sentBytes: 400,
+    saidBytes: 40,
+    ...call,
+  })),
+})
+
 /** Storage that outlives its courier. */
 export function memoryShelf(): Shelf & { readonly held: Map<string, Shelved> } {
   const held = new Map<string, Shelved>()
@@ -63,6 +82,10 @@ export function memoryShelf(): Shelf & { readonly held: Map<string, Shelved> } {
       if (!((held.get(parcel.id)?.dueMs ?? 0) > 0)) return false
       held.set(parcel.id, { ...parcel, dueMs: 0 })
       return true
+    },
+    waiting: (id) => {
+      const parcel = held.get(id)
+      return parcel && parcel.dueMs > 0 ? parcel.text : undefined
     },
     due: (nowMs, limit) => [...held.values()].filter(({ dueMs }) => dueMs <= nowMs).slice(0, limit),
     remove: (parcels) => {

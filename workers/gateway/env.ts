@@ -87,6 +87,8 @@ export interface Env {
   /** What runs, for `build_info`. */
   readonly BUILD_VERSION?: string
   readonly BUILD_COMMIT?: string
+  /** Tokens of an answer under a hard budget, where the caller names no maximum: sent upstream. Default 4096. */
+  readonly BUDGET_OUTPUT_CAP_TOKENS?: string
 }
 
 export const MIN_SECRET_LENGTH = 32
@@ -115,6 +117,7 @@ type NumberName =
   | 'UPSTREAM_FIRST_TOKEN_MS'
   | 'HEDGE_AFTER_MS'
   | 'HIT_ROWS_PER_SECOND'
+  | 'BUDGET_OUTPUT_CAP_TOKENS'
 
 /** A whole number of at least 1 from the configuration. */
 export function positiveInteger(env: Env, name: NumberName, fallback: number): number {

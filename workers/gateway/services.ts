@@ -11,6 +11,7 @@ import { crc32 } from '../../src/core/crc32.ts'
 import { GatewayError } from '../../src/core/errors.ts'
 import { uuidv7 } from '../../src/core/ids.ts'
 import { Vault } from '../../src/core/vault.ts'
+import type { BudgetDesk } from '../../src/cost/budget-desk.ts'
 import type { Prices } from '../../src/cost/prices.ts'
 import { FeedbackDesk } from '../../src/feedback/acceptance.ts'
 import { outboxOfAnySize } from '../../src/feedback/any-size.ts'
@@ -18,7 +19,7 @@ import { DeadLetters } from '../../src/feedback/dead-letters.ts'
 import { HitFolding } from '../../src/feedback/folding.ts'
 import { KeyedHashes } from '../../src/feedback/keyed-hashes.ts'
 import type { FeedbackReader } from '../../src/feedback/listing.ts'
-import { type TelemetryMessage, toParcel } from '../../src/feedback/outbox.ts'
+import type { TelemetryMessage } from '../../src/feedback/outbox.ts'
 import { Privacy } from '../../src/feedback/privacy.ts'
 import { SupabasePrivacy } from '../../src/feedback/privacy-supabase.ts'
 import { SupabaseFeedback } from '../../src/feedback/supabase-feedback.ts'
@@ -50,6 +51,7 @@ import { KvKeyRecords } from '../../src/tenants/kv-records.ts'
 import { SupabaseDirectory } from '../../src/tenants/supabase-directory.ts'
 import { KeyDigest } from '../../src/tenants/virtual-key.ts'
 import { accountOutbox } from './account-outbox.ts'
+import { budgetDesk, spendingServices } from './accounts.ts'
 import { addressPolicyOf } from './addresses.ts'
 import { claimStore } from './claims.ts'
 import { readerConnector, redisConnector, serviceConnector } from './connectors.ts'
@@ -101,6 +103,7 @@ export interface Administration {
   readonly customUsage: CustomUsageReader
   readonly deadLetters: DeadLetters
   readonly privacy: Privacy
+  readonly budgets: BudgetDesk
   /** Tells the tenant's account object, after which the key never spends again. */
   revokeInAccount(tenantId: string, keyId: string): Promise<void>
 }
@@ -219,6 +222,7 @@ export function createServices(env: Env, continent?: string): Services & Adminis
       removeKeyRecord: (digest) => keyRecords.remove(digest),
       forget: (tenantId) => authenticator.forget(tenantId),
     }),
+    budgets: budgetDesk(supabase, account, clock.now, (tenantId) => authenticator.forget(tenantId)),
     sealedKeys: new SupabaseSealedKeys(supabase),
     counts,
     modelStats,
@@ -246,10 +250,7 @@ export function createServices(env: Env, continent?: string): Services & Adminis
       slots,
       folding,
       userHashes,
-      accounts: {
-        maySpend: async (tenantId, keyId, abandoned) =>
-          account(tenantId).maySpend(keyId, abandoned && toParcel({ kind: 'prediction', row: abandoned })),
-      },
+      ...spendingServices(env, account),
       limits: {
         answerMs: positiveInteger(env, 'UPSTREAM_TIMEOUT_MS', 300_000),
         connectMs: positiveInteger(env, 'UPSTREAM_CONNECT_MS', 30_000),

@@ -1,6 +1,14 @@
 import { DurableObject } from 'cloudflare:workers'
-import { Courier } from '../../src/feedback/courier.ts'
+import type { Budget, BudgetState } from '../../src/cost/budget.ts'
+import { BudgetBook, type DaySpend } from '../../src/cost/budget-book.ts'
+import { type ListPrices, listPrices } from '../../src/cost/list-prices.ts'
+import { addNanoUsd } from '../../src/cost/nano-usd.ts'
+import { bundledTable } from '../../src/cost/price-table.ts'
+import type { SpendAsk, SpendVerdict } from '../../src/cost/spend.ts'
+import { type Bill, billOf, withAbandonedCalls } from '../../src/feedback/bill.ts'
+import { ABANDONED_AFTER_MS, Courier } from '../../src/feedback/courier.ts'
 import type { Parcel, TelemetryMessage } from '../../src/feedback/outbox.ts'
+import { sqlBudgetShelf } from './budget-shelf.ts'
 import { sqlShelf } from './outbox-shelf.ts'
 
 const ERASED = 'erased'
@@ -9,12 +17,16 @@ interface Env {
   readonly TELEMETRY: Queue<TelemetryMessage>
 }
 
+/** A value of the isolate: reading the table takes longer than thousands of requests. */
+let prices: ListPrices | undefined
+
 /**
- * One tenant's account. It knows, at once and for all, which of the tenant's keys may no longer spend, and holds what
- * is to be recorded until the queue has it. Every change is durable before its answer leaves.
+ * One tenant's account. It knows, at once and for all, which of the tenant's keys may no longer spend and what its budgets
+ * leave, and holds what is to be recorded until the queue has it. Every change is durable before its answer leaves.
  */
 export class Account extends DurableObject<Env> {
   readonly #revoked: Set<string>
+  readonly #book: BudgetBook
   #courier: Courier
   /** Ids of tenants are never used again, so this is for good. */
   #isErased: boolean
@@ -27,8 +39,9 @@ export class Account extends DurableObject<Env> {
     const rows = sql.exec<{ key_id: string }>('select key_id from revoked_keys')
     this.#revoked = new Set([...rows].map((row) => row.key_id))
     this.#isErased = ctx.storage.kv.get<boolean>(ERASED) ?? false
+    this.#book = new BudgetBook(sqlBudgetShelf(sql))
     this.#courier = this.#newCourier()
-    this.#setAlarm()
+    this.#setAlarm(this.#book.oldestMs)
   }
 
   /** Revoking again changes nothing. */
@@ -41,22 +54,41 @@ export class Account extends DurableObject<Env> {
     this.#revoked.add(keyId)
   }
 
-  /** @param abandoned the row that tells of the request should nothing more be heard of it */
-  maySpend(keyId: string, abandoned?: Parcel): boolean {
-    if (this.#isErased) return false
+  /**
+   * Asked before a call to a provider goes out. What it holds back for the call is free again once the request is settled.
+   * @param abandoned the row that tells of the request should nothing more be heard of it; given until a call is allowed
+   * @param ask needed where there are budgets
+   */
+  maySpend(keyId: string, abandoned?: Parcel, ask?: SpendAsk): SpendVerdict {
+    if (this.#isErased) return { kind: 'revoked' }
+    const isRevoked = this.#revoked.has(keyId)
+    const { isWatching } = this.#book
+    const atMs = Date.now()
+    if (isWatching && !isRevoked) {
+      const refusal = ask ? this.#reserve(keyId, ask, atMs) : ({ kind: 'unasked' } as const)
+      if (refusal) return refusal
+    }
+    // Not before the money is held back: whoever is announced is charged for when it is given up.
     if (abandoned) this.#courier.expect(abandoned)
-    this.#setAlarm()
-    return !this.#revoked.has(keyId)
+    this.#setAlarm(isWatching ? atMs : undefined)
+    if (isRevoked) return { kind: 'revoked' }
+    return { kind: 'allowed', isWatched: isWatching, isHard: isWatching && this.#book.isHard(keyId) }
   }
 
   /**
-   * What became of a request.
+   * What became of a request. What its calls cost counts against the budgets, as the ledger will have it.
    * @param text what was said in it, where that is kept; left out when there is no room for it
    * @returns false when the outbox is full
    */
-  settle(parcel: Parcel, text?: Parcel): boolean {
+  async settle(parcel: Parcel, text?: Parcel): Promise<boolean> {
+    let bill: Bill | undefined
+    if (this.#book.isWatching || this.#book.holds(parcel.id)) {
+      prices ??= listPrices(await bundledTable())
+      bill = billOf(parcel, prices)
+    }
     // Taken, and dropped: otherwise it would go another way.
     if (this.#isErased) return true
+    if (bill) this.#charge(parcel.id, bill)
     const taken = this.#courier.settle(parcel)
     if (taken && text) this.#courier.add([text])
     this.#setAlarm()
@@ -71,18 +103,55 @@ export class Account extends DurableObject<Env> {
     return taken
   }
 
+  /**
+   * All of the tenant's budgets, in the place of those that were.
+   * @param known what the ledger has of this month
+   */
+  setBudgets(budgets: readonly Budget[], known: readonly DaySpend[]): void {
+    if (!this.#isErased) this.#book.setBudgets(budgets, known)
+  }
+
+  budgetStates(): readonly BudgetState[] {
+    return this.#book.states(Date.now())
+  }
+
   /** Drops what waits here, and from now on whatever comes. Nothing is spent any more. Again, it changes nothing. */
   erase(): void {
     this.ctx.storage.kv.put(ERASED, true)
     this.ctx.storage.sql.exec('delete from outbox')
+    this.#book.clear()
     this.#isErased = true
     this.#courier = this.#newCourier()
   }
 
   override async alarm(): Promise<void> {
     this.#alarmMs = Number.POSITIVE_INFINITY
+    this.#chargeAbandoned()
     await this.#courier.deliver()
-    this.#setAlarm()
+    this.#setAlarm(this.#book.oldestMs)
+  }
+
+  #reserve(keyId: string, ask: SpendAsk, atMs: number): SpendVerdict | undefined {
+    const { predictionId, attempt, nanoUsd, call } = ask
+    if (nanoUsd === undefined && this.#book.isHard(keyId)) return { kind: 'unbounded' }
+    const verdict = this.#book.reserve({ predictionId, attempt, keyId, nanoUsd: nanoUsd ?? 0, atMs, call })
+    return verdict.kind === 'exceeded' ? verdict : undefined
+  }
+
+  #charge(predictionId: string, { keyId, atMs, costs }: Bill): void {
+    if (this.#book.holds(predictionId)) this.#book.settle(predictionId, costs)
+    // Sent before there was a budget. Of what was given up, or is told twice, nothing is waited for any more.
+    else if (this.#courier.expected(predictionId) !== undefined)
+      this.#book.charge(keyId, atMs, addNanoUsd(...costs))
+  }
+
+  /** Before their rows leave, so that the ledger gets the same sums. */
+  #chargeAbandoned(): void {
+    for (const held of this.#book.expire(Date.now() - ABANDONED_AFTER_MS + 1)) {
+      const id = held[0]?.predictionId ?? ''
+      const text = this.#courier.expected(id)
+      if (text !== undefined) this.#courier.settle({ id, text: withAbandonedCalls(text, held) })
+    }
   }
 
   #newCourier(): Courier {
@@ -94,10 +163,11 @@ export class Account extends DurableObject<Env> {
     })
   }
 
-  #setAlarm(): void {
-    const { nextMs } = this.#courier
-    if (nextMs >= this.#alarmMs) return
-    this.#alarmMs = nextMs
-    void this.ctx.storage.setAlarm(nextMs)
+  /** @param reservedMs when something was held back that may have to be charged in the end */
+  #setAlarm(reservedMs = Number.POSITIVE_INFINITY): void {
+    const dueMs = Math.min(this.#courier.nextMs, reservedMs + ABANDONED_AFTER_MS)
+    if (dueMs >= this.#alarmMs) return
+    this.#alarmMs = dueMs
+    void this.ctx.storage.setAlarm(dueMs)
   }
 }

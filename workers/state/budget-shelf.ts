@@ -1,5 +1,7 @@
 import type { Budget, BudgetPeriod } from '../../src/cost/budget.ts'
-import type { BudgetShelf, DaySpend, Reservation } from '../../src/cost/budget-book.ts'
+import type { BudgetShelf, CalledModel, DaySpend, Reservation } from '../../src/cost/budget-book.ts'
+
+type ReservationRow = Omit<Reservation, 'call'> & { readonly call: string }
 
 /** A tenant's book of money as tables. */
 export function sqlBudgetShelf(sql: SqlStorage): BudgetShelf {
@@ -11,7 +13,7 @@ export function sqlBudgetShelf(sql: SqlStorage): BudgetShelf {
   ) without rowid`)
   sql.exec(`create table if not exists reservations (
     prediction_id text not null, attempt integer not null, key_id text not null, nano_usd integer not null,
-    at_ms integer not null, primary key (prediction_id, attempt)
+    at_ms integer not null, call text not null, primary key (prediction_id, attempt)
   ) without rowid`)
   return {
     budgets: () =>
@@ -47,16 +49,23 @@ export function sqlBudgetShelf(sql: SqlStorage): BudgetShelf {
     },
     reservations: () =>
       sql
-        .exec<{ [column in keyof Reservation]: Reservation[column] }>(
-          `select prediction_id as "predictionId", attempt, key_id as "keyId", nano_usd as "nanoUsd", at_ms as "atMs"
-           from reservations`,
+        .exec<{ [column in keyof ReservationRow]: ReservationRow[column] }>(
+          `select prediction_id as "predictionId", attempt, key_id as "keyId", nano_usd as "nanoUsd", at_ms as "atMs", call
+           from reservations order by at_ms`,
         )
-        .toArray(),
-    addReservation: ({ predictionId, attempt, keyId, nanoUsd, atMs }) => {
-      sql.exec('insert into reservations values (?, ?, ?, ?, ?)', predictionId, attempt, keyId, nanoUsd, atMs)
+        .toArray()
+        .map((row): Reservation => ({ ...row, call: JSON.parse(row.call) as CalledModel })),
+    addReservation: ({ predictionId, attempt, keyId, nanoUsd, atMs, call }) => {
+      sql.exec(
+        'insert into reservations values (?, ?, ?, ?, ?, ?)',
+        ...[predictionId, attempt, keyId, nanoUsd, atMs, JSON.stringify(call)],
+      )
     },
     removeReservations: (predictionId) => {
       sql.exec('delete from reservations where prediction_id = ?', predictionId)
+    },
+    clear: () => {
+      for (const table of ['budgets', 'spends', 'reservations']) sql.exec(`delete from ${table}`)
     },
   }
 }

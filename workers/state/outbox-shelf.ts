@@ -16,6 +16,9 @@ export function sqlShelf(sql: SqlStorage): Shelf {
       sql
         .exec('update outbox set text = ?, due_ms = 0 where id = ? and due_ms > 0 returning 1', text, id)
         .toArray().length > 0,
+    waiting: (id) =>
+      sql.exec<{ text: string }>('select text from outbox where id = ? and due_ms > 0', id).toArray()[0]
+        ?.text,
     due: (nowMs, limit) =>
       sql
         .exec<{ id: string; text: string; dueMs: number }>(

@@ -1,0 +1,36 @@
+import type { SupabaseClient } from '@supabase/supabase-js'
+import { BudgetDesk } from '../../src/cost/budget-desk.ts'
+import { listBounds } from '../../src/cost/list-bounds.ts'
+import { SupabaseBudgets } from '../../src/cost/supabase-budgets.ts'
+import { toParcel } from '../../src/feedback/outbox.ts'
+import type { SpendingServices } from '../../src/routing/spending.ts'
+import type { Account } from '../state/account.ts'
+import { type Env, positiveInteger } from './env.ts'
+
+type AccountOf = (tenantId: string) => DurableObjectStub<Account>
+
+/** How requests ask tenants' accounts for money. */
+export const spendingServices = (env: Env, account: AccountOf): SpendingServices => ({
+  accounts: {
+    maySpend: async (tenantId, keyId, abandoned, ask) =>
+      account(tenantId).maySpend(keyId, abandoned && toParcel({ kind: 'prediction', row: abandoned }), ask),
+  },
+  bounds: listBounds(),
+  outputCapTokens: positiveInteger(env, 'BUDGET_OUTPUT_CAP_TOKENS', 4_096),
+})
+
+/** How budgets are set. */
+export const budgetDesk = (
+  connect: () => SupabaseClient,
+  account: AccountOf,
+  now: () => number,
+  forget: (tenantId: string) => void,
+): BudgetDesk =>
+  new BudgetDesk({
+    store: new SupabaseBudgets(connect, now),
+    accounts: {
+      setBudgets: async (tenantId, budgets, known) => account(tenantId).setBudgets(budgets, known),
+      budgetStates: async (tenantId) => account(tenantId).budgetStates(),
+    },
+    forget,
+  })
