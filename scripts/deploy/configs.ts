@@ -50,6 +50,11 @@ function text(
     ...committed,
     account_id: accountId,
     main: confined ? join(root, confined) : resolve(dirname(path), rawConfig.main ?? ''),
+    // The configuration is read from another folder than the committed one.
+    ...(rawConfig.assets?.directory && {
+      assets: { ...rawConfig.assets, directory: resolve(dirname(path), rawConfig.assets.directory) },
+    }),
+    ...(rawConfig.build && { build: { ...rawConfig.build, cwd: dirname(path) } }),
     // What is set by hand in the dashboard outlives a deployment.
     keep_vars: true,
     workers_dev: part === 'gateway',

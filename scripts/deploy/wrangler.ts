@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { stripVTControlCharacters } from 'node:util'
 import { OperatorError } from '../stack/operator-error.ts'
@@ -39,9 +39,15 @@ export function wranglerOf(root: string, env: Readonly<Record<string, string | u
       // Modules carry their digest in their name: those of an earlier bundle would stay, and be counted.
       rmSync(outDir, { recursive: true, force: true })
       await run(['deploy', '--dry-run', '-c', config, '--outdir', outDir])
-      const hash = createHash('sha256').update(readFileSync(config))
-      for (const name of readdirSync(outDir).sort())
-        if (!/\.map$|^README/.test(name)) hash.update(`\n${name}\n`).update(readFileSync(join(outDir, name)))
+      const text = readFileSync(config, 'utf8')
+      const hash = createHash('sha256').update(text)
+      const { assets } = JSON.parse(text) as { assets?: { directory: string } }
+      for (const folder of [outDir, ...(assets ? [assets.directory] : [])])
+        for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' }).sort()) {
+          const path = join(folder, name)
+          if (/\.map$|^README/.test(name) || statSync(path).isDirectory()) continue
+          hash.update(`\n${name}\n`).update(readFileSync(path))
+        }
       return hash.digest('hex').slice(0, 20)
     },
     deploy: async (config, tag, secretsFile) => {

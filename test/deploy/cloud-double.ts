@@ -245,6 +245,8 @@ export async function startCloud(): Promise<Cloud> {
         resources: { script: { etag: upload.id } },
       })
     }
+    // It has all files of the page already, so none is asked for.
+    if (part === 'assets-upload-session') return ok({ jwt: 'completed', buckets: [] })
     if (!script) return absent
     if (part === 'secrets')
       return ok([...script.secrets.keys()].map((each) => ({ name: each, type: 'secret_text' })))
