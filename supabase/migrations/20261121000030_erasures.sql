@@ -184,7 +184,7 @@ declare
   -- All of tenant_records.
   sections constant text[] := array['tenants', 'virtual_keys', 'custom_models', 'model_aliases', 'provider_keys',
     'ml_predictions', 'prediction_texts', 'quality_feedback', 'quality_feedback_history', 'quality_improvements', 'ledger',
-    'ledger_attempts', 'prediction_minutes', 'roll_up_hours', 'feedback_hours', 'dead_letters'];
+    'ledger_attempts', 'prediction_minutes', 'roll_up_hours', 'feedback_hours', 'dead_letters', 'budgets'];
   rows_left integer := least(greatest(page_rows, 1), 10000);
   bytes_left integer := greatest(page_bytes, 1);
   current text;
