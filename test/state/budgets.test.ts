@@ -1,17 +1,13 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { bundle, freePort, type Served, serve, writeConfig } from '../../scripts/bench/workerd.ts'
+import type { Served } from '../../scripts/bench/workerd.ts'
 import { seededRandom } from '../../scripts/seeded-random.ts'
-import { type Listening, listen, readText } from '../../scripts/stack/http.ts'
 import type { Budget, BudgetState } from '../../src/cost/budget.ts'
 import { listPrices } from '../../src/cost/list-prices.ts'
 import type { SpendAsk, SpendVerdict } from '../../src/cost/spend.ts'
-import type { OutboxRecord, TelemetryMessage } from '../../src/feedback/outbox.ts'
+import type { OutboxRecord } from '../../src/feedback/outbox.ts'
 import { toParcel } from '../../src/feedback/outbox.ts'
 import { tablesOf } from '../../src/feedback/table-rows.ts'
-import { ROOT } from '../support/stores.ts'
+import { type AccountStack, accountStack } from '../support/account-stack.ts'
 import { idOf, paidRecord, rowOf } from '../support/telemetry.ts'
 
 // A tenant's account as it would be deployed, on raw workerd and on disk: two hundred requests want the last five cents at
@@ -34,53 +30,22 @@ const MODEL = {
   price: { inputUsdPerMTok: 1, outputUsdPerMTok: 0 },
 }
 
-let dir: string
-let queue: Listening
+let stack: AccountStack
 const received = new Map<string, OutboxRecord>()
 let served: Served
-let start: () => Promise<Served>
 
 beforeAll(async () => {
-  dir = mkdtempSync(join(tmpdir(), 'beast-budgets-'))
-  for (const name of ['disk', 'door']) mkdirSync(join(dir, name))
-  writeFileSync(join(dir, 'door/door.js'), DOOR)
-  queue = await listen(0, async (request, response) => {
-    const { records } = JSON.parse(await readText(request)) as TelemetryMessage
+  stack = await accountStack(DOOR, (records) => {
     // The table keeps the first word.
     for (const record of records)
       if (record.kind === 'prediction' && !received.has(record.row.id)) received.set(record.row.id, record)
-    response.writeHead(200, { 'content-type': 'application/json' })
-    response.end('{"metadata":{"metrics":{"backlogCount":0,"backlogBytes":0}}}')
+    return true
   })
-  const state = bundle(ROOT, 'workers/state/wrangler.toml', join(dir, 'state'))
-  start = async () => {
-    const port = await freePort()
-    const door = {
-      mainFile: join(dir, 'door/door.js'),
-      bindings: [
-        '(name = "ACCOUNT", durableObjectNamespace = (className = "Account", serviceName = "state"))',
-      ],
-    }
-    const objects = {
-      mainFile: join(state, 'index.js'),
-      bindings: ['(name = "TELEMETRY", queue = "queue")'],
-      more: [
-        'durableObjectNamespaces = [(className = "Account", uniqueKey = "account", enableSql = true)]',
-        'durableObjectStorage = (localDisk = "disk")',
-      ],
-    }
-    const services = [
-      `(name = "disk", disk = (path = "${join(dir, 'disk')}", writable = true))`,
-      `(name = "queue", external = (address = "127.0.0.1:${queue.port}", http = ()))`,
-    ]
-    return serve(writeConfig(join(dir, 'all.capnp'), port, door, { state: objects }, services), port, '/')
-  }
-  served = await start()
+  served = await stack.start()
 })
 afterAll(async () => {
   await served?.close()
-  await queue?.close()
-  rmSync(dir, { recursive: true, force: true })
+  await stack?.close()
 })
 
 /** Rejects where nobody knows whether it was done. */
@@ -150,7 +115,7 @@ it('two hundred calls on the last five cents, killed in the middle, overspend no
       // SIGKILL, with the rest of them under way.
       if (--left === 0) {
         await served.close()
-        served = await start()
+        served = await stack.start()
         killed.resolve()
       }
       await allAsked.promise

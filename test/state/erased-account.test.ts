@@ -1,11 +1,7 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { bundle, freePort, type Served, serve, writeConfig } from '../../scripts/bench/workerd.ts'
-import { type Listening, listen, readText } from '../../scripts/stack/http.ts'
-import { recordId, type TelemetryMessage, toParcel } from '../../src/feedback/outbox.ts'
-import { ROOT } from '../support/stores.ts'
+import type { Served } from '../../scripts/bench/workerd.ts'
+import { recordId, toParcel } from '../../src/feedback/outbox.ts'
+import { type AccountStack, accountStack } from '../support/account-stack.ts'
 import { recordOf } from '../support/telemetry.ts'
 
 // A tenant's account as it would be deployed, on disk: what it drops once the tenant is erased, also when it wakes anew.
@@ -19,55 +15,23 @@ const DOOR = `export default {
   }
 }`
 
-let dir: string
-let queue: Listening
+let stack: AccountStack
 let queueIsUp = false
 let tries = 0
 const received: string[] = []
 let served: Served
-let start: () => Promise<Served>
 
 beforeAll(async () => {
-  dir = mkdtempSync(join(tmpdir(), 'beast-erased-'))
-  for (const name of ['disk', 'door']) mkdirSync(join(dir, name))
-  writeFileSync(join(dir, 'door/door.js'), DOOR)
-  queue = await listen(0, async (request, response) => {
-    const { records } = JSON.parse(await readText(request)) as TelemetryMessage
+  stack = await accountStack(DOOR, (records) => {
     tries += 1
-    if (!queueIsUp) return void request.socket.destroy()
-    received.push(...records.map(recordId))
-    response.writeHead(200, { 'content-type': 'application/json' })
-    response.end('{"metadata":{"metrics":{"backlogCount":0,"backlogBytes":0}}}')
+    if (queueIsUp) received.push(...records.map(recordId))
+    return queueIsUp
   })
-  const state = bundle(ROOT, 'workers/state/wrangler.toml', join(dir, 'state'))
-  const objects = {
-    mainFile: join(state, 'index.js'),
-    bindings: ['(name = "TELEMETRY", queue = "queue")'],
-    more: [
-      'durableObjectNamespaces = [(className = "Account", uniqueKey = "account", enableSql = true)]',
-      'durableObjectStorage = (localDisk = "disk")',
-    ],
-  }
-  const services = [
-    `(name = "disk", disk = (path = "${join(dir, 'disk')}", writable = true))`,
-    `(name = "queue", external = (address = "127.0.0.1:${queue.port}", http = ()))`,
-  ]
-  start = async () => {
-    const port = await freePort()
-    const door = {
-      mainFile: join(dir, 'door/door.js'),
-      bindings: [
-        '(name = "ACCOUNT", durableObjectNamespace = (className = "Account", serviceName = "state"))',
-      ],
-    }
-    return serve(writeConfig(join(dir, 'all.capnp'), port, door, { state: objects }, services), port, '/')
-  }
-  served = await start()
+  served = await stack.start()
 })
 afterAll(async () => {
   await served?.close()
-  await queue?.close()
-  rmSync(dir, { recursive: true, force: true })
+  await stack?.close()
 })
 
 const call = async (tenant: string, name: string, ...args: unknown[]): Promise<unknown> => {
@@ -103,7 +67,7 @@ it('an erased tenant’s outbox is empty for good, and the neighbour’s is sent
   }
   await refuses()
   await served.close()
-  served = await start()
+  served = await stack.start()
   await refuses()
   queueIsUp = true
   const last = parcel()

@@ -1,12 +1,7 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { bundle, freePort, type Served, serve, writeConfig } from '../../scripts/bench/workerd.ts'
 import { seededRandom } from '../../scripts/seeded-random.ts'
-import { type Listening, listen, readText } from '../../scripts/stack/http.ts'
-import { recordId, type TelemetryMessage, toParcel } from '../../src/feedback/outbox.ts'
-import { ROOT } from '../support/stores.ts'
+import { recordId, toParcel } from '../../src/feedback/outbox.ts'
+import { type AccountStack, accountStack } from '../support/account-stack.ts'
 import { idOf, recordOf } from '../support/telemetry.ts'
 
 // The account objects as they would be deployed, on raw workerd and on disk, killed without warning.
@@ -23,52 +18,17 @@ const DOOR = `export default {
   }
 }`
 
-let dir: string
-let queue: Listening
+let stack: AccountStack
 let queueIsUp = true
 const received: string[] = []
-let start: () => Promise<Served>
 
 beforeAll(async () => {
-  dir = mkdtempSync(join(tmpdir(), 'beast-outbox-'))
-  mkdirSync(join(dir, 'disk'))
-  mkdirSync(join(dir, 'door'))
-  writeFileSync(join(dir, 'door/door.js'), DOOR)
-  queue = await listen(0, async (request, response) => {
-    const { records } = JSON.parse(await readText(request)) as TelemetryMessage
-    if (!queueIsUp) return void request.socket.destroy()
-    received.push(...records.map(recordId))
-    response.writeHead(200, { 'content-type': 'application/json' })
-    response.end('{"metadata":{"metrics":{"backlogCount":0,"backlogBytes":0}}}')
+  stack = await accountStack(DOOR, (records) => {
+    if (queueIsUp) received.push(...records.map(recordId))
+    return queueIsUp
   })
-  const state = bundle(ROOT, 'workers/state/wrangler.toml', join(dir, 'state'))
-  start = async () => {
-    const port = await freePort()
-    const door = {
-      mainFile: join(dir, 'door/door.js'),
-      bindings: [
-        '(name = "ACCOUNT", durableObjectNamespace = (className = "Account", serviceName = "state"))',
-      ],
-    }
-    const objects = {
-      mainFile: join(state, 'index.js'),
-      bindings: ['(name = "TELEMETRY", queue = "queue")'],
-      more: [
-        'durableObjectNamespaces = [(className = "Account", uniqueKey = "account", enableSql = true)]',
-        'durableObjectStorage = (localDisk = "disk")',
-      ],
-    }
-    const services = [
-      `(name = "disk", disk = (path = "${join(dir, 'disk')}", writable = true))`,
-      `(name = "queue", external = (address = "127.0.0.1:${queue.port}", http = ()))`,
-    ]
-    return serve(writeConfig(join(dir, 'all.capnp'), port, door, { state: objects }, services), port, '/')
-  }
 })
-afterAll(async () => {
-  await queue?.close()
-  rmSync(dir, { recursive: true, force: true })
-})
+afterAll(() => stack?.close())
 
 describe('an account that is killed', () => {
   it('has lost nothing that it acknowledged, at ten seeded instants', { timeout: 120_000 }, async () => {
@@ -81,7 +41,7 @@ describe('an account that is killed', () => {
     for (let life = 0; life < 10; life++) {
       // Now and then what was acknowledged cannot even leave.
       queueIsUp = random() < 0.7
-      const served = await start()
+      const served = await stack.start()
       let left = 5 + Math.floor(random() * 60)
       const sending = Array.from({ length: 80 }, async () => {
         const parcel = toParcel(recordOf(number++))
@@ -99,7 +59,7 @@ describe('an account that is killed', () => {
       await served.close()
     }
     queueIsUp = true
-    const served = await start()
+    const served = await stack.start()
     // Wakes the object: until somebody asks for it, only its alarm would.
     const parcel = toParcel(recordOf(number++))
     asked.push(parcel.id)
