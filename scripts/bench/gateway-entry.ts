@@ -20,6 +20,7 @@ import { RetryBudget } from '../../src/routing/retry-budget.ts'
 import { Authenticator } from '../../src/tenants/authenticator.ts'
 import type { Caller } from '../../src/tenants/tenant.ts'
 import { createVirtualKey, KeyDigest } from '../../src/tenants/virtual-key.ts'
+import type { Administration } from '../../workers/gateway/administration.ts'
 import { createFetch } from '../../workers/gateway/app.ts'
 import { claimStore } from '../../workers/gateway/claims.ts'
 import type { Env } from '../../workers/gateway/env.ts'
@@ -29,7 +30,7 @@ import {
   knownRoutes,
   shardedBuffer,
 } from '../../workers/gateway/isolate-metrics.ts'
-import { type Administration, type Services, workerClock } from '../../workers/gateway/services.ts'
+import { type Services, workerClock } from '../../workers/gateway/services.ts'
 import { KEYS, keyBytes, TENANTS } from './workload.ts'
 
 // The gateway as it is, on stores that answer from the isolate's own memory: what is left is its own work.

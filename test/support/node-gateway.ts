@@ -1,8 +1,9 @@
 import type { KvStore } from '../../src/core/kv.ts'
 import type { RequestEvent } from '../../src/routing/settlement.ts'
+import type { Administration } from '../../workers/gateway/administration.ts'
 import { createFetch } from '../../workers/gateway/app.ts'
 import type { Env } from '../../workers/gateway/env.ts'
-import { type Administration, createServices, type Services } from '../../workers/gateway/services.ts'
+import { createServices, type Services } from '../../workers/gateway/services.ts'
 import { OPERATOR_TOKEN, TOKEN } from './stores.ts'
 
 export interface NodeGateway {

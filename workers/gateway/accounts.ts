@@ -7,7 +7,8 @@ import type { SpendingServices } from '../../src/routing/spending.ts'
 import type { Account } from '../state/account.ts'
 import { type Env, positiveInteger } from './env.ts'
 
-type AccountOf = (tenantId: string) => DurableObjectStub<Account>
+/** The tenant's account object. */
+export type AccountOf = (tenantId: string) => DurableObjectStub<Account>
 
 /** How requests ask tenants' accounts for money. */
 export const spendingServices = (env: Env, account: AccountOf): SpendingServices => ({

@@ -1,6 +1,7 @@
 import { givenRequestId, uuidv7 } from '../../src/core/ids.ts'
+import type { Administration } from './administration.ts'
 import type { Env } from './env.ts'
-import type { Administration, Services } from './services.ts'
+import type { Services } from './services.ts'
 
 /** The isolate's services. @param request the one that asks for them: the first one says where the isolate lies */
 export type ServicesOf = (env: Env, request: Request) => Services & Administration

@@ -1,6 +1,7 @@
+import type { Administration } from './administration.ts'
 import { createFetch } from './app.ts'
 import type { Env } from './env.ts'
-import { type Administration, createServices, type Services } from './services.ts'
+import { createServices, type Services } from './services.ts'
 
 // One isolate, one set of services: values and bindings only, nothing that belongs to a request.
 let services: (Services & Administration) | undefined

@@ -1,44 +1,21 @@
-import { CacheChain } from '../../src/cache/chain.ts'
-import { cacheLevels, TOTAL_DEADLINE_MS } from '../../src/cache/levels.ts'
 import { SlotMaker } from '../../src/cache/slot.ts'
-import { KvTier } from '../../src/cache/tiers/kv.ts'
-import { MemoryTier } from '../../src/cache/tiers/memory.ts'
-import { RedisTier } from '../../src/cache/tiers/redis.ts'
-import { SupabaseTier } from '../../src/cache/tiers/supabase.ts'
 import { fromBase64Url } from '../../src/core/bytes.ts'
 import type { Clock, WaitUntil } from '../../src/core/clock.ts'
 import { crc32 } from '../../src/core/crc32.ts'
 import { GatewayError } from '../../src/core/errors.ts'
-import { uuidv7 } from '../../src/core/ids.ts'
 import { Vault } from '../../src/core/vault.ts'
-import type { BudgetDesk } from '../../src/cost/budget-desk.ts'
-import type { Prices } from '../../src/cost/prices.ts'
-import { FeedbackDesk } from '../../src/feedback/acceptance.ts'
-import { outboxOfAnySize } from '../../src/feedback/any-size.ts'
-import { DeadLetters } from '../../src/feedback/dead-letters.ts'
 import { HitFolding } from '../../src/feedback/folding.ts'
 import { KeyedHashes } from '../../src/feedback/keyed-hashes.ts'
-import type { FeedbackReader } from '../../src/feedback/listing.ts'
 import type { TelemetryMessage } from '../../src/feedback/outbox.ts'
-import { Privacy } from '../../src/feedback/privacy.ts'
-import { SupabasePrivacy } from '../../src/feedback/privacy-supabase.ts'
-import { SupabaseFeedback } from '../../src/feedback/supabase-feedback.ts'
-import { SupabaseRecords } from '../../src/feedback/supabase-records.ts'
 import { Telemetry } from '../../src/feedback/telemetry.ts'
-import { FeedbackTokens } from '../../src/feedback/token.ts'
-import { CustomUsageReader } from '../../src/metrics/custom-usage.ts'
 import { ModelStats } from '../../src/metrics/model-stats.ts'
 import { RequestCounts } from '../../src/metrics/request-counts.ts'
 import { Catalogue } from '../../src/models/catalogue.ts'
 import { HealthBook } from '../../src/models/health.ts'
-import type { SealedKeyStore } from '../../src/models/key-rotation.ts'
-import type { ModelManagement } from '../../src/models/manage.ts'
 import { OpenedKeys } from '../../src/models/opened-keys.ts'
 import type { SealedCredential } from '../../src/models/provider.ts'
 import { RegistryCache, type RegistryTrouble } from '../../src/models/registry-cache.ts'
 import { SupabaseModels } from '../../src/models/supabase-models.ts'
-import { SupabaseSealedKeys } from '../../src/models/supabase-sealed-keys.ts'
-import { adapterFor } from '../../src/providers/adapters.ts'
 import { guardedFetch } from '../../src/providers/address-policy.ts'
 import type { Fetch } from '../../src/providers/fetch.ts'
 import { listModels } from '../../src/providers/list-models.ts'
@@ -50,11 +27,12 @@ import { Authenticator } from '../../src/tenants/authenticator.ts'
 import { KvKeyRecords } from '../../src/tenants/kv-records.ts'
 import { SupabaseDirectory } from '../../src/tenants/supabase-directory.ts'
 import { KeyDigest } from '../../src/tenants/virtual-key.ts'
-import { accountOutbox } from './account-outbox.ts'
-import { budgetDesk, spendingServices } from './accounts.ts'
+import { spendingServices } from './accounts.ts'
 import { addressPolicyOf } from './addresses.ts'
+import { type Administration, createAdministration } from './administration.ts'
+import { cacheChain } from './cache-chain.ts'
 import { claimStore } from './claims.ts'
-import { readerConnector, redisConnector, serviceConnector } from './connectors.ts'
+import { serviceConnector } from './connectors.ts'
 import { type Env, MIN_SECRET_LENGTH, positiveInteger, requireSecret } from './env.ts'
 import {
   type IsolateMetrics,
@@ -66,7 +44,6 @@ import {
 } from './isolate-metrics.ts'
 import { createKeyBox } from './key-box.ts'
 import { configuredProviders } from './providers.ts'
-import { Readiness } from './readiness.ts'
 import { largestTenants } from './tenant-names.ts'
 import { withWorkersAi } from './workers-ai.ts'
 
@@ -86,28 +63,6 @@ export interface Services {
   readonly maxBodyBytes: number
 }
 
-/** What the routes that manage and rate need beside the services. */
-export interface Administration {
-  readonly directory: SupabaseDirectory
-  readonly keyRecords: KvKeyRecords
-  readonly readiness: Readiness
-  readonly models: ModelManagement
-  /** What each tenant added to the catalogue, as this isolate knows it. */
-  readonly registry: RegistryCache
-  readonly sealedKeys: SealedKeyStore
-  readonly feedback: {
-    readonly desk: FeedbackDesk
-    readonly tokens: FeedbackTokens
-    readonly reader: FeedbackReader
-  }
-  readonly customUsage: CustomUsageReader
-  readonly deadLetters: DeadLetters
-  readonly privacy: Privacy
-  readonly budgets: BudgetDesk
-  /** Tells the tenant's account object, after which the key never spends again. */
-  revokeInAccount(tenantId: string, keyId: string): Promise<void>
-}
-
 export const workerClock: Clock = {
   now: () => Date.now(),
   after: (ms, fn) => {
@@ -116,12 +71,7 @@ export const workerClock: Clock = {
   },
 }
 
-const MEMORY_BYTES = 24 * 1024 * 1024
-/** For whole batches and pages, which nobody's request waits for. */
-const BATCH_TIMEOUT_MS = 20_000
 const KIB = 1024
-/** Of the records only ratings are stored from here. */
-const NO_PRICES: Prices = { priceOf: () => undefined }
 
 /**
  * Builds the services from the environment.
@@ -132,31 +82,12 @@ export function createServices(env: Env, continent?: string): Services & Adminis
   const clock = workerClock
   const vault = new Vault(rootSecret(env))
   const supabase = serviceConnector(env)
-  const reader = readerConnector(env)
-  const redisTier = new RedisTier(redisConnector(env))
   const digest = new KeyDigest(requireSecret(env, 'KEY_PEPPER', MIN_SECRET_LENGTH))
   const directory = new SupabaseDirectory(supabase, digest, clock.now)
   const keyRecords = new KvKeyRecords(env.CACHE, vault)
   const authenticator = new Authenticator({ clock, digest, directory, store: keyRecords })
   const { buffer, observer } = shardedBuffer(env, clock, continent)
-  const chain = new CacheChain({
-    clock,
-    observer,
-    random: Math.random,
-    totalDeadlineMs: TOTAL_DEADLINE_MS,
-    hitBefore: (slot) => redisTier.hitBefore(slot),
-    levels: cacheLevels({
-      memory: new MemoryTier({
-        clock,
-        maxEntries: positiveInteger(env, 'CACHE_MEMORY_ENTRIES', 1_000),
-        maxBytes: MEMORY_BYTES,
-        observer,
-      }),
-      kv: new KvTier(env.CACHE),
-      redis: redisTier,
-      supabase: new SupabaseTier({ reader, writer: supabase, now: clock.now }),
-    }),
-  })
+  const chain = cacheChain(env, clock, observer, supabase)
   const fetchUpstream: Fetch = (url, init) => fetch(url, init)
   const policy = addressPolicyOf(env)
   const guarded = guardedFetch(fetchUpstream, policy)
@@ -202,28 +133,6 @@ export function createServices(env: Env, continent?: string): Services & Adminis
   return {
     clock,
     catalogue,
-    registry,
-    models: {
-      clock,
-      store: modelStore,
-      keys,
-      policy,
-      fetch: guarded,
-      adapterFor,
-      newId: () => uuidv7(clock.now()),
-    },
-    customUsage: new CustomUsageReader(supabase),
-    deadLetters: new DeadLetters(supabase, send),
-    privacy: new Privacy({
-      store: new SupabasePrivacy(serviceConnector(env, BATCH_TIMEOUT_MS)),
-      hashes: userHashes,
-      now: clock.now,
-      eraseAccount: async (tenantId) => account(tenantId).erase(),
-      removeKeyRecord: (digest) => keyRecords.remove(digest),
-      forget: (tenantId) => authenticator.forget(tenantId),
-    }),
-    budgets: budgetDesk(supabase, account, clock.now, (tenantId) => authenticator.forget(tenantId)),
-    sealedKeys: new SupabaseSealedKeys(supabase),
     counts,
     modelStats,
     metrics,
@@ -260,24 +169,24 @@ export function createServices(env: Env, continent?: string): Services & Adminis
         maxEntryLength: KIB * KIB,
       },
     },
-    feedback: {
-      desk: new FeedbackDesk(
-        clock.now,
-        outboxOfAnySize(accountOutbox(env.ACCOUNT), new SupabaseRecords(supabase, NO_PRICES)),
-      ),
-      tokens: new FeedbackTokens(vault),
-      reader: new SupabaseFeedback(supabase, clock.now),
-    },
     idempotency: new IdempotencyKeys({ clock, vault, slots, store: claimStore(env.IDEMPOTENCY) }),
     maxBodyBytes: positiveInteger(env, 'MAX_BODY_BYTES', 10_000_000),
-    directory,
-    keyRecords,
-    readiness: new Readiness(clock, {
-      kv: async () => void (await env.CACHE.get('readiness', 'text')),
-      redis: async () => void (await redisConnector(env)().get('readiness')),
-      supabase: async () => void (await supabase().from('tenants').select('id').limit(1).throwOnError()),
+    ...createAdministration(env, {
+      clock,
+      vault,
+      supabase,
+      account,
+      directory,
+      keyRecords,
+      authenticator,
+      modelStore,
+      registry,
+      keys,
+      policy,
+      guarded,
+      userHashes,
+      send,
     }),
-    revokeInAccount: async (tenantId, keyId) => account(tenantId).revoke(keyId),
   }
 }
 

@@ -1,0 +1,126 @@
+import type { SupabaseClient } from '@supabase/supabase-js'
+import type { Clock } from '../../src/core/clock.ts'
+import { uuidv7 } from '../../src/core/ids.ts'
+import type { Vault } from '../../src/core/vault.ts'
+import type { BudgetDesk } from '../../src/cost/budget-desk.ts'
+import type { Prices } from '../../src/cost/prices.ts'
+import { FeedbackDesk } from '../../src/feedback/acceptance.ts'
+import { outboxOfAnySize } from '../../src/feedback/any-size.ts'
+import { DeadLetters } from '../../src/feedback/dead-letters.ts'
+import type { KeyedHashes } from '../../src/feedback/keyed-hashes.ts'
+import type { FeedbackReader } from '../../src/feedback/listing.ts'
+import type { TelemetryMessage } from '../../src/feedback/outbox.ts'
+import { Privacy } from '../../src/feedback/privacy.ts'
+import { SupabasePrivacy } from '../../src/feedback/privacy-supabase.ts'
+import { SupabaseFeedback } from '../../src/feedback/supabase-feedback.ts'
+import { SupabaseRecords } from '../../src/feedback/supabase-records.ts'
+import { FeedbackTokens } from '../../src/feedback/token.ts'
+import { CustomUsageReader } from '../../src/metrics/custom-usage.ts'
+import type { SealedKeyStore } from '../../src/models/key-rotation.ts'
+import type { ModelManagement, ProviderKeys } from '../../src/models/manage.ts'
+import type { RegistryCache } from '../../src/models/registry-cache.ts'
+import type { SupabaseModels } from '../../src/models/supabase-models.ts'
+import { SupabaseSealedKeys } from '../../src/models/supabase-sealed-keys.ts'
+import { adapterFor } from '../../src/providers/adapters.ts'
+import type { AddressPolicy } from '../../src/providers/address-policy.ts'
+import type { Fetch } from '../../src/providers/fetch.ts'
+import type { Authenticator } from '../../src/tenants/authenticator.ts'
+import type { KvKeyRecords } from '../../src/tenants/kv-records.ts'
+import type { SupabaseDirectory } from '../../src/tenants/supabase-directory.ts'
+import { accountOutbox } from './account-outbox.ts'
+import { type AccountOf, budgetDesk } from './accounts.ts'
+import { redisConnector, serviceConnector } from './connectors.ts'
+import type { Env } from './env.ts'
+import { Readiness } from './readiness.ts'
+
+/** What the routes that manage and rate need beside the services. */
+export interface Administration {
+  readonly directory: SupabaseDirectory
+  readonly keyRecords: KvKeyRecords
+  readonly readiness: Readiness
+  readonly models: ModelManagement
+  /** What each tenant added to the catalogue, as this isolate knows it. */
+  readonly registry: RegistryCache
+  readonly sealedKeys: SealedKeyStore
+  readonly feedback: {
+    readonly desk: FeedbackDesk
+    readonly tokens: FeedbackTokens
+    readonly reader: FeedbackReader
+  }
+  readonly customUsage: CustomUsageReader
+  readonly deadLetters: DeadLetters
+  readonly privacy: Privacy
+  readonly budgets: BudgetDesk
+  /** Tells the tenant's account object, after which the key never spends again. */
+  revokeInAccount(tenantId: string, keyId: string): Promise<void>
+}
+
+/** What administration shares with the way of a request. */
+export interface Shared {
+  readonly clock: Clock
+  readonly vault: Vault
+  readonly supabase: () => SupabaseClient
+  readonly account: AccountOf
+  readonly directory: SupabaseDirectory
+  readonly keyRecords: KvKeyRecords
+  readonly authenticator: Authenticator
+  readonly modelStore: SupabaseModels
+  readonly registry: RegistryCache
+  readonly keys: ProviderKeys
+  readonly policy: AddressPolicy
+  /** For addresses that tenants gave. */
+  readonly guarded: Fetch
+  readonly userHashes: KeyedHashes
+  readonly send: (message: TelemetryMessage) => Promise<void>
+}
+
+/** For whole batches and pages, which nobody's request waits for. */
+const BATCH_TIMEOUT_MS = 20_000
+/** Of the records only ratings are stored from here. */
+const NO_PRICES: Prices = { priceOf: () => undefined }
+
+/** Builds what manages and rates. */
+export function createAdministration(env: Env, shared: Shared): Administration {
+  const { clock, vault, supabase, account, directory, keyRecords, authenticator, send } = shared
+  const forget = (tenantId: string): void => authenticator.forget(tenantId)
+  return {
+    directory,
+    keyRecords,
+    readiness: new Readiness(clock, {
+      kv: async () => void (await env.CACHE.get('readiness', 'text')),
+      redis: async () => void (await redisConnector(env)().get('readiness')),
+      supabase: async () => void (await supabase().from('tenants').select('id').limit(1).throwOnError()),
+    }),
+    models: {
+      clock,
+      store: shared.modelStore,
+      keys: shared.keys,
+      policy: shared.policy,
+      fetch: shared.guarded,
+      adapterFor,
+      newId: () => uuidv7(clock.now()),
+    },
+    registry: shared.registry,
+    sealedKeys: new SupabaseSealedKeys(supabase),
+    feedback: {
+      desk: new FeedbackDesk(
+        clock.now,
+        outboxOfAnySize(accountOutbox(env.ACCOUNT), new SupabaseRecords(supabase, NO_PRICES)),
+      ),
+      tokens: new FeedbackTokens(vault),
+      reader: new SupabaseFeedback(supabase, clock.now),
+    },
+    customUsage: new CustomUsageReader(supabase),
+    deadLetters: new DeadLetters(supabase, send),
+    privacy: new Privacy({
+      store: new SupabasePrivacy(serviceConnector(env, BATCH_TIMEOUT_MS)),
+      hashes: shared.userHashes,
+      now: clock.now,
+      eraseAccount: async (tenantId) => account(tenantId).erase(),
+      removeKeyRecord: (digest) => keyRecords.remove(digest),
+      forget,
+    }),
+    budgets: budgetDesk(supabase, account, clock.now, forget),
+    revokeInAccount: async (tenantId, keyId) => account(tenantId).revoke(keyId),
+  }
+}
