@@ -35,6 +35,9 @@ export interface CostTelling {
 /** Of what a shard takes, what comes from the store. It is remembered for good: a batch of it may come again at any time. */
 const TELLER = 'ledger '
 export const isTeller = (isolate: string): boolean => isolate.startsWith(TELLER)
+const isolateOf = (teller: string): string => `${TELLER}${teller}`
+/** Always the same: another one would not know what was told. */
+export const shardOfTeller = (teller: string): string => shardName(regionOf(undefined), isolateOf(teller))
 
 /** Of one go; what is left is told by the next. */
 const MAX_BATCHES = 20
@@ -48,8 +51,7 @@ export async function tellCosts({ now, next, take }: CostTelling): Promise<void>
   for (let tried = 0; tried < MAX_BATCHES; tried++) {
     const costs = await next(told)
     if (!costs) return
-    const batch = toBatch(costs, now())
-    await take(shardName(regionOf(undefined), batch.isolate), batch)
+    await take(shardOfTeller(costs.teller), toBatch(costs, now()))
     told = costs.batch
   }
 }
@@ -71,7 +73,7 @@ export function toBatch({ teller, batch, counts }: CostBatch, nowMs: number): Ba
     add(seriesName('tenant_cost_usd_total', { tenant }), spentUsd)
   }
   return {
-    isolate: `${TELLER}${teller}`,
+    isolate: isolateOf(teller),
     seq: batch,
     startedAtMs: nowMs,
     added: { counters, histograms: {}, gauges: {} },
