@@ -39,12 +39,18 @@ grant select, insert, update, delete on public.cost_counts, public.cost_tellers 
 grant select, insert, update (batch), delete on public.cost_counts to beast_recorder;
 grant select, update (batch) on public.cost_tellers to beast_recorder;
 
-create policy recorder_reads on public.cost_counts for select to beast_recorder using (true);
+-- What is here shows itself to the function that tells it; the setting is out of a caller's reach (see `cached_answer`).
 create policy recorder_adds on public.cost_counts for insert to beast_recorder with check (true);
-create policy recorder_numbers on public.cost_counts for update to beast_recorder using (true) with check (true);
-create policy recorder_forgets on public.cost_counts for delete to beast_recorder using (true);
-create policy recorder_reads on public.cost_tellers for select to beast_recorder using (true);
-create policy recorder_numbers on public.cost_tellers for update to beast_recorder using (true) with check (true);
+create policy recorder_reads on public.cost_counts for select to beast_recorder
+  using ((select current_setting('beast.tells_costs', true)) = 'yes');
+create policy recorder_numbers on public.cost_counts for update to beast_recorder
+  using ((select current_setting('beast.tells_costs', true)) = 'yes') with check (true);
+create policy recorder_forgets on public.cost_counts for delete to beast_recorder
+  using ((select current_setting('beast.tells_costs', true)) = 'yes');
+create policy recorder_reads on public.cost_tellers for select to beast_recorder
+  using ((select current_setting('beast.tells_costs', true)) = 'yes');
+create policy recorder_numbers on public.cost_tellers for update to beast_recorder
+  using ((select current_setting('beast.tells_costs', true)) = 'yes') with check (true);
 
 -- Adds rows of the ledger, each with its labels and with the shares of its models, and notes the costs of those that are
 -- new. Of two with one id the first counts, here as everywhere.
@@ -111,16 +117,16 @@ declare
   teller public.cost_tellers;
   counts jsonb;
 begin
+  perform set_config('beast.tells_costs', 'yes', true);
   select * into teller from public.cost_tellers
   where source = 'ledger' order by created_at, id limit 1 for update;
   delete from public.cost_counts where batch = told;
   if not exists (select from public.cost_counts where batch is not null) then
     update public.cost_counts set batch = teller.batch + 1
     where id = any (array(select c.id from public.cost_counts c where c.batch is null order by c.id limit 10000));
-    if not found then
-      return null;
+    if found then
+      update public.cost_tellers set batch = teller.batch + 1 where id = teller.id returning * into teller;
     end if;
-    update public.cost_tellers set batch = teller.batch + 1 where id = teller.id returning * into teller;
   end if;
   select jsonb_agg(jsonb_build_object('tenant', tenant, 'mode', mode, 'provider', provider, 'model', model,
     'spent_usd', spent_usd, 'saved_usd', saved_usd)) into counts
@@ -128,7 +134,9 @@ begin
     select c.tenant, c.mode, c.provider, c.model, sum(c.spent_usd) as spent_usd, sum(c.saved_usd) as saved_usd
     from public.cost_counts c where c.batch is not null group by 1, 2, 3, 4
   ) as summed;
-  return jsonb_build_object('teller', teller.id, 'batch', teller.batch, 'counts', counts);
+  perform set_config('beast.tells_costs', '', true);
+  return case when counts is not null
+    then jsonb_build_object('teller', teller.id, 'batch', teller.batch, 'counts', counts) end;
 end;
 $$;
 

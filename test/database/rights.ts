@@ -216,14 +216,15 @@ export const TABLES: Readonly<Record<string, Rights>> = {
   },
   cost_counts: {
     members: 'none',
-    recorder: ['all', 'done', 'done', 'done'],
+    // By `next_cost_batch` only.
+    recorder: ['none', 'done', 'none', 'none'],
     owner: 'tenant',
     row: (tenant) => ({ tenant, spent_usd: 1 }),
     change: { batch: 0 },
   },
   cost_tellers: {
     members: 'none',
-    recorder: ['all', 'refused', 'done', 'refused'],
+    recorder: ['none', 'refused', 'none', 'refused'],
     owner: 'source',
     row: (source) => ({ source }),
     change: { batch: 1 },
