@@ -129,6 +129,7 @@ export function createServices(env: Env, continent?: string): Services & Adminis
     send,
     folding,
     hashes: new KeyedHashes(vault, 'answer-hash'),
+    labelling: metrics.labelling,
   })
   return {
     clock,
