@@ -19,7 +19,7 @@ export function cacheChain(
   observer: CacheObserver,
   supabase: () => SupabaseClient,
 ): CacheChain {
-  const redis = new RedisTier(redisConnector(env))
+  const redis = new RedisTier(redisConnector(env), observer)
   return new CacheChain({
     clock,
     observer,
@@ -33,9 +33,14 @@ export function cacheChain(
         maxBytes: MEMORY_BYTES,
         observer,
       }),
-      kv: new KvTier(env.CACHE),
+      kv: new KvTier(env.CACHE, observer),
       redis,
-      supabase: new SupabaseTier({ reader: readerConnector(env), writer: supabase, now: clock.now }),
+      supabase: new SupabaseTier({
+        reader: readerConnector(env),
+        writer: supabase,
+        now: clock.now,
+        observer,
+      }),
     }),
   })
 }

@@ -13,7 +13,7 @@ import { RequestCounts } from '../../src/metrics/request-counts.ts'
 import { Catalogue } from '../../src/models/catalogue.ts'
 import { HealthBook } from '../../src/models/health.ts'
 import { OpenedKeys } from '../../src/models/opened-keys.ts'
-import type { SealedCredential } from '../../src/models/provider.ts'
+import type { Provider, SealedCredential } from '../../src/models/provider.ts'
 import { RegistryCache, type RegistryTrouble } from '../../src/models/registry-cache.ts'
 import { SupabaseModels } from '../../src/models/supabase-models.ts'
 import { guardedFetch } from '../../src/providers/address-policy.ts'
@@ -97,12 +97,8 @@ export function createServices(env: Env, continent?: string): Services & Adminis
   const openKey = ({ place, sealed }: SealedCredential) => opened.open(place, sealed)
   const registry = new RegistryCache({ clock, store: modelStore, report: reportRegistryTrouble })
   const providers = configuredProviders(env)
-  const catalogue = new Catalogue({
-    clock,
-    providers,
-    registry,
-    list: (provider) => listModels({ fetch: fetchUpstream, guarded, openKey }, provider),
-  })
+  const list = (provider: Provider) => listModels({ fetch: fetchUpstream, guarded, openKey }, provider)
+  const catalogue = new Catalogue({ clock, providers, registry, list })
   const pseudonym = env.GATEWAY_ID || `beast-${crc32(requireSecret(env, 'SUPABASE_URL'))}`
   const account = (tenantId: string) => env.ACCOUNT.get(env.ACCOUNT.idFromName(tenantId))
   const counts = new RequestCounts()
@@ -185,6 +181,7 @@ export function createServices(env: Env, continent?: string): Services & Adminis
       policy,
       guarded,
       userHashes,
+      upstream: { providers, list },
       send,
     }),
   }

@@ -7,15 +7,19 @@ import type { Live, ShardReport } from '../../src/metrics/batch.ts'
 import { mergeExemplars } from '../../src/metrics/batch-exemplars.ts'
 import { mergeGauges, stillLeased } from '../../src/metrics/batch-gauges.ts'
 import { Tally } from '../../src/metrics/batch-tally.ts'
+import { seriesName } from '../../src/metrics/catalogue.ts'
 import type { Exemplars } from '../../src/metrics/exposition.ts'
+import type { Probes } from '../../src/metrics/probes.ts'
 import { type DayTotals, MAX_SERIES, MINUTE_MS, MINUTES, Rings } from '../../src/metrics/rings.ts'
 import type { MetricsSnapshot } from '../../src/metrics/snapshot.ts'
+import type { HeldByMinute, StockData } from '../../src/metrics/stock.ts'
 import { mergeWindows, type Window } from '../../src/metrics/window.ts'
 import { AlertDesk, type AlertOverview, overMs, type TestOutcome } from './metrics-alerts.ts'
 import { LiveAudience } from './metrics-live.ts'
 import { PageAudience } from './metrics-page.ts'
 import type { MetricsShard } from './metrics-shard.ts'
 import { putMinute, storedMinutes, type ValueStore, valueStore } from './metrics-store.ts'
+import { UpkeepNews } from './metrics-upkeep.ts'
 
 interface Env extends AlertSettings {
   readonly METRICS_SHARD: DurableObjectNamespace<MetricsShard>
@@ -68,6 +72,7 @@ export class MetricsHub extends DurableObject<Env> {
   readonly #audience: LiveAudience
   readonly #alerts: AlertDesk
   readonly #page: PageAudience
+  readonly #upkeep: UpkeepNews
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env)
@@ -80,6 +85,7 @@ export class MetricsHub extends DurableObject<Env> {
       this.#newsMs.set(id, Date.now())
     }
     this.#audience = new LiveAudience(clock, (seconds) => this.live(seconds))
+    this.#upkeep = new UpkeepNews(this.#store)
     this.#alerts = new AlertDesk(this.#store, ctx.storage.sql, env)
     this.#page = new PageAudience(ctx, clock, {
       refresh: () => this.#ask(),
@@ -131,7 +137,7 @@ export class MetricsHub extends DurableObject<Env> {
       totals: {
         counters,
         histograms,
-        gauges: gaugesOf(known, nowMs),
+        gauges: this.#gauges(known, nowMs),
       },
       day: dayOf(known),
       isolates: known.reduce((total, { isolates }) => total + isolates, 0),
@@ -156,7 +162,13 @@ export class MetricsHub extends DurableObject<Env> {
         live.map(({ window }) => window),
         MAX_SERIES,
       ),
-      gauges: mergeGauges(live.map(({ gauges }) => gauges)),
+      gauges: {
+        ...mergeGauges(live.map(({ gauges }) => gauges)),
+        ...this.#ownGauges(
+          [...this.#shards.values()].flatMap((shard) => shard ?? []),
+          Date.now(),
+        ),
+      },
       isolates: live.reduce((total, { isolates }) => total + isolates, 0),
     }
   }
@@ -185,6 +197,18 @@ export class MetricsHub extends DurableObject<Env> {
     return this.#alerts.test(channel)
   }
 
+  /** The scheduler had everything probed that requests need. */
+  probed(results: Probes): void {
+    this.#upkeep.probed(results, Date.now())
+  }
+
+  /** Supabase was counted: what the tiers' own writes and removals add up to is right again. */
+  async cacheCounted(minutes: HeldByMinute): Promise<void> {
+    await this.#ask()
+    const known = [...this.#shards.values()].filter((shard) => shard !== undefined)
+    this.#upkeep.counted(minutes, stocksOf(known), Date.now())
+  }
+
   override async alarm(): Promise<void> {
     try {
       await this.#judgeMinute()
@@ -202,7 +226,7 @@ export class MetricsHub extends DurableObject<Env> {
     const known = [...this.#shards.values()].filter((shard) => shard !== undefined)
     const firstMs = () => (this.#digests.minutes(0)[0]?.minute ?? nowMs / MINUTE_MS - 1) * MINUTE_MS
     this.#alerts.evaluate(nowMs, firstMs, {
-      gauges: gaugesOf(known, Date.now()),
+      gauges: this.#gauges(known, Date.now()),
       window: (seconds, offsetSeconds) => this.#digests.lastMinutes(nowMs, seconds, offsetSeconds),
     })
   }
@@ -251,19 +275,32 @@ export class MetricsHub extends DurableObject<Env> {
     })
   }
 
+  /** Those that are still believed. */
+  #gauges(known: readonly Known[], nowMs: number): Record<string, number> {
+    const leased = known.map(({ atMs, totals }) => stillLeased(totals.gauges, nowMs - atMs))
+    return { ...mergeGauges(leased), ...this.#ownGauges(known, nowMs) }
+  }
+
+  /** What no isolate tells, or none of them can. */
+  #ownGauges(known: readonly Known[], nowMs: number): Record<string, number> {
+    return {
+      ...this.#upkeep.gauges(stocksOf(known), nowMs),
+      [WEBSOCKETS]: this.ctx.getWebSockets().length,
+    }
+  }
+
   #shard(id: string): DurableObjectStub<MetricsShard> {
     return this.env.METRICS_SHARD.get(this.env.METRICS_SHARD.idFromString(id))
   }
 }
 
+const WEBSOCKETS = seriesName('connections_active', { kind: 'websocket' })
+const stocksOf = (known: readonly Known[]): StockData[] => known.flatMap(({ stock }) => stock ?? [])
+
 const NOTHING = { counters: {}, histograms: {}, sketches: {} }
 
 const nextMinuteMs = (): number =>
   (Math.floor((Date.now() - ALARM_DELAY_MS) / MINUTE_MS) + 1) * MINUTE_MS + ALARM_DELAY_MS
-
-/** Those that are still believed. */
-const gaugesOf = (known: readonly Known[], nowMs: number) =>
-  mergeGauges(known.map(({ atMs, totals }) => stillLeased(totals.gauges, nowMs - atMs)))
 
 /** Of the newest day that any shard knows. */
 function dayOf(known: readonly Known[]): DayTotals | undefined {
