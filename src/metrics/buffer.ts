@@ -152,14 +152,16 @@ export class MetricsBuffer {
   /** Undefined where nothing was gathered, or not for long enough. */
   #take(nowMs: number): Batch | undefined {
     if (this.#startedAtMs === undefined || nowMs < this.#dueMs) return undefined
-    for (const read of this.#reads)
-      for (const [series, value] of Object.entries(read())) this.gauge(series, value)
     const { counters, histograms, sketches } = this.#open.amounts()
     this.#unacknowledged = {
       isolate: this.#options.isolate,
       seq: ++this.#seq,
       startedAtMs: this.#startedAtMs,
-      added: { counters, histograms, gauges: Object.fromEntries(this.#gauges) },
+      added: {
+        counters,
+        histograms,
+        gauges: Object.assign(Object.fromEntries(this.#gauges), ...this.#reads.map((read) => read())),
+      },
       sketches,
       exemplars: Object.fromEntries([...this.#exemplars].map(([series, exemplar]) => [series, [exemplar]])),
       ...(!this.#stock.isEmpty && { stock: this.#stock.data(nowMs) }),

@@ -51,7 +51,7 @@ export const cacheMetrics = (sink: CacheSink) => ({
     sink.count(invalidations(tier, reason))
   },
   stock(tier: StoreTier, entries: 1 | -1, bytes: number, lifeMs: number): void {
-    sink.stock(tier, entries, bytes, lifeMs)
+    sink.stock(tier, entries, entries * bytes, lifeMs)
   },
   holds(tier: Tier, entries: number, bytes: number): void {
     sink.gauge(entriesIn(tier), entries)

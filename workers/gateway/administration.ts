@@ -32,6 +32,7 @@ import { accountOutbox } from './account-outbox.ts'
 import { type AccountOf, budgetDesk } from './accounts.ts'
 import { redisConnector, serviceConnector } from './connectors.ts'
 import type { Env } from './env.ts'
+import type { IsolateMetrics } from './isolate-metrics.ts'
 import { type ProbeIo, probe } from './probe.ts'
 import { Readiness } from './readiness.ts'
 
@@ -75,6 +76,7 @@ export interface Shared {
   /** For addresses that tenants gave. */
   readonly guarded: Fetch
   readonly userHashes: KeyedHashes
+  readonly metrics: Pick<IsolateMetrics, 'rated'>
   readonly upstream: Pick<ProbeIo, 'providers' | 'list'>
   readonly send: (message: TelemetryMessage) => Promise<void>
 }
@@ -113,6 +115,7 @@ export function createAdministration(env: Env, shared: Shared): Administration {
       desk: new FeedbackDesk(
         clock.now,
         outboxOfAnySize(accountOutbox(env.ACCOUNT), new SupabaseRecords(supabase, NO_PRICES)),
+        (row) => shared.metrics.rated(row),
       ),
       tokens: new FeedbackTokens(vault),
       reader: new SupabaseFeedback(supabase, clock.now),
@@ -120,7 +123,7 @@ export function createAdministration(env: Env, shared: Shared): Administration {
     customUsage: new CustomUsageReader(supabase),
     deadLetters: new DeadLetters(supabase, send),
     privacy: new Privacy({
-      store: new SupabasePrivacy(serviceConnector(env, BATCH_TIMEOUT_MS)),
+      store: new SupabasePrivacy(serviceConnector(env, undefined, BATCH_TIMEOUT_MS)),
       hashes: shared.userHashes,
       now: clock.now,
       eraseAccount: async (tenantId) => account(tenantId).erase(),

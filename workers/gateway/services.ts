@@ -32,7 +32,7 @@ import { addressPolicyOf } from './addresses.ts'
 import { type Administration, createAdministration } from './administration.ts'
 import { cacheChain } from './cache-chain.ts'
 import { claimStore } from './claims.ts'
-import { serviceConnector } from './connectors.ts'
+import { pooledKv, serviceConnector } from './connectors.ts'
 import { type Env, MIN_SECRET_LENGTH, positiveInteger, requireSecret } from './env.ts'
 import {
   type IsolateMetrics,
@@ -81,14 +81,15 @@ const KIB = 1024
 export function createServices(env: Env, continent?: string): Services & Administration {
   const clock = workerClock
   const vault = new Vault(rootSecret(env))
-  const supabase = serviceConnector(env)
+  const { buffer, observer, pools } = shardedBuffer(env, clock, continent)
+  const supabase = serviceConnector(env, pools)
   const digest = new KeyDigest(requireSecret(env, 'KEY_PEPPER', MIN_SECRET_LENGTH))
   const directory = new SupabaseDirectory(supabase, digest, clock.now)
-  const keyRecords = new KvKeyRecords(env.CACHE, vault)
+  const kv = pooledKv(env.CACHE, pools)
+  const keyRecords = new KvKeyRecords(kv, vault)
   const authenticator = new Authenticator({ clock, digest, directory, store: keyRecords })
-  const { buffer, observer } = shardedBuffer(env, clock, continent)
-  const chain = cacheChain(env, clock, observer, supabase)
-  const fetchUpstream: Fetch = (url, init) => fetch(url, init)
+  const chain = cacheChain({ env, clock, observer, pools, kv, supabase })
+  const fetchUpstream: Fetch = (url, init) => pools.hold('upstream', fetch(url, init))
   const policy = addressPolicyOf(env)
   const guarded = guardedFetch(fetchUpstream, policy)
   const modelStore = new SupabaseModels(supabase, clock.now)
@@ -105,11 +106,13 @@ export function createServices(env: Env, continent?: string): Services & Adminis
   const modelStats = new ModelStats(clock)
   const metrics = isolateMetrics({
     buffer,
+    pools,
     clock,
     routes: knownRoutes(catalogue, providers),
     modes: requestModes(env),
     reportedNames: reportedNames(env),
-    loadTenants: () => largestTenants(env.CACHE, supabase, clock.now()),
+    loadTenants: () => largestTenants(kv, supabase, clock.now()),
+    loadBudgets: async (tenantId) => account(tenantId).budgetStates(),
   })
   const slots = new SlotMaker(vault)
   const userHashes = new KeyedHashes(vault, 'user-hash')
@@ -182,6 +185,7 @@ export function createServices(env: Env, continent?: string): Services & Adminis
       guarded,
       userHashes,
       upstream: { providers, list },
+      metrics,
       send,
     }),
   }

@@ -5,16 +5,17 @@ import { digester } from '../../src/metrics/alert-digest.ts'
 import type { Channel } from '../../src/metrics/alert-rules.ts'
 import type { Live, ShardReport } from '../../src/metrics/batch.ts'
 import { mergeExemplars } from '../../src/metrics/batch-exemplars.ts'
-import { mergeGauges, stillLeased } from '../../src/metrics/batch-gauges.ts'
+import { mergeGauges } from '../../src/metrics/batch-gauges.ts'
 import { Tally } from '../../src/metrics/batch-tally.ts'
 import { seriesName } from '../../src/metrics/catalogue.ts'
 import type { Exemplars } from '../../src/metrics/exposition.ts'
 import type { Probes } from '../../src/metrics/probes.ts'
 import { type DayTotals, MAX_SERIES, MINUTE_MS, MINUTES, Rings } from '../../src/metrics/rings.ts'
 import type { MetricsSnapshot } from '../../src/metrics/snapshot.ts'
-import type { HeldByMinute, StockData } from '../../src/metrics/stock.ts'
+import type { HeldByMinute } from '../../src/metrics/stock.ts'
 import { mergeWindows, type Window } from '../../src/metrics/window.ts'
 import { AlertDesk, type AlertOverview, overMs, type TestOutcome } from './metrics-alerts.ts'
+import { dayOf, type Known, leasedGauges, stocksOf } from './metrics-known.ts'
 import { LiveAudience } from './metrics-live.ts'
 import { PageAudience } from './metrics-page.ts'
 import type { MetricsShard } from './metrics-shard.ts'
@@ -33,13 +34,6 @@ export interface HubSnapshot {
   readonly exemplars: Exemplars
   /** Shards that did not answer: of them the last known totals are in it. */
   readonly away: number
-}
-
-/** What is remembered of a shard: its last report, the minutes aside. */
-interface Known extends Omit<ShardReport, 'minutes' | 'exemplars'> {
-  readonly exemplars?: Exemplars
-  /** By this object's own clock. */
-  readonly askedMs: number
 }
 
 const SHARDS_KEY = 'shards'
@@ -90,7 +84,7 @@ export class MetricsHub extends DurableObject<Env> {
     this.#page = new PageAudience(ctx, clock, {
       refresh: () => this.#ask(),
       minutes: (first) => this.#rings.minutes(first),
-      today: () => dayOf([...this.#shards.values()].filter((shard) => shard !== undefined)),
+      today: () => dayOf(this.#known()),
       live: (seconds) => this.live(seconds),
       alerts: () => this.alerts().alerts.filter(({ state }) => state !== 'inactive'),
     })
@@ -128,7 +122,7 @@ export class MetricsHub extends DurableObject<Env> {
   /** As of now. What it tells is durable first, so that no later answer tells less. */
   async snapshot(): Promise<HubSnapshot> {
     const away = await this.#ask()
-    const known = [...this.#shards.values()].filter((shard) => shard !== undefined)
+    const known = this.#known()
     const nowMs = Date.now()
     const sum = new Tally(MAX_SERIES)
     for (const { totals } of known) sum.add(totals)
@@ -205,8 +199,7 @@ export class MetricsHub extends DurableObject<Env> {
   /** Supabase was counted: what the tiers' own writes and removals add up to is right again. */
   async cacheCounted(minutes: HeldByMinute): Promise<void> {
     await this.#ask()
-    const known = [...this.#shards.values()].filter((shard) => shard !== undefined)
-    this.#upkeep.counted(minutes, stocksOf(known), Date.now())
+    this.#upkeep.counted(minutes, stocksOf(this.#known()), Date.now())
   }
 
   override async alarm(): Promise<void> {
@@ -223,7 +216,7 @@ export class MetricsHub extends DurableObject<Env> {
     const nowMs = overMs(Date.now())
     if (this.#alerts.hasEvaluated(nowMs)) return
     await this.#ask()
-    const known = [...this.#shards.values()].filter((shard) => shard !== undefined)
+    const known = this.#known()
     const firstMs = () => (this.#digests.minutes(0)[0]?.minute ?? nowMs / MINUTE_MS - 1) * MINUTE_MS
     this.#alerts.evaluate(nowMs, firstMs, {
       gauges: this.#gauges(known, Date.now()),
@@ -275,10 +268,12 @@ export class MetricsHub extends DurableObject<Env> {
     })
   }
 
-  /** Those that are still believed. */
+  #known(): Known[] {
+    return [...this.#shards.values()].filter((shard) => shard !== undefined)
+  }
+
   #gauges(known: readonly Known[], nowMs: number): Record<string, number> {
-    const leased = known.map(({ atMs, totals }) => stillLeased(totals.gauges, nowMs - atMs))
-    return { ...mergeGauges(leased), ...this.#ownGauges(known, nowMs) }
+    return { ...leasedGauges(known, nowMs), ...this.#ownGauges(known, nowMs) }
   }
 
   /** What no isolate tells, or none of them can. */
@@ -295,19 +290,8 @@ export class MetricsHub extends DurableObject<Env> {
 }
 
 const WEBSOCKETS = seriesName('connections_active', { kind: 'websocket' })
-const stocksOf = (known: readonly Known[]): StockData[] => known.flatMap(({ stock }) => stock ?? [])
 
 const NOTHING = { counters: {}, histograms: {}, sketches: {} }
 
 const nextMinuteMs = (): number =>
   (Math.floor((Date.now() - ALARM_DELAY_MS) / MINUTE_MS) + 1) * MINUTE_MS + ALARM_DELAY_MS
-
-/** Of the newest day that any shard knows. */
-function dayOf(known: readonly Known[]): DayTotals | undefined {
-  const days = known.flatMap(({ day }) => day ?? [])
-  if (days.length === 0) return undefined
-  const newest = Math.max(...days.map(({ day }) => day))
-  const sum = new Tally(MAX_SERIES)
-  for (const { day, amounts } of days) if (day === newest) sum.add(amounts)
-  return { day: newest, amounts: sum.amounts() }
-}
