@@ -8,6 +8,7 @@ import { HitFolding } from '../../src/feedback/folding.ts'
 import { KeyedHashes } from '../../src/feedback/keyed-hashes.ts'
 import type { TelemetryMessage } from '../../src/feedback/outbox.ts'
 import { Telemetry } from '../../src/feedback/telemetry.ts'
+import { seriesName } from '../../src/metrics/catalogue.ts'
 import { ModelStats } from '../../src/metrics/model-stats.ts'
 import { RequestCounts } from '../../src/metrics/request-counts.ts'
 import { Catalogue } from '../../src/models/catalogue.ts'
@@ -72,6 +73,8 @@ export const workerClock: Clock = {
 }
 
 const KIB = 1024
+/** Nearly all that an isolate hands on is predictions. */
+const IN_HAND = seriesName('write_queue_depth', { table: 'ml_predictions' })
 
 /**
  * Builds the services from the environment.
@@ -129,6 +132,7 @@ export function createServices(env: Env, continent?: string): Services & Adminis
     folding,
     hashes: new KeyedHashes(vault, 'answer-hash'),
   })
+  buffer.gaugesFrom(() => ({ [IN_HAND]: telemetry.states().held }))
   return {
     clock,
     catalogue,

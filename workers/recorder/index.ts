@@ -4,12 +4,16 @@ import { bundledTable } from '../../src/cost/price-table.ts'
 import { takeIn } from '../../src/feedback/intake.ts'
 import { fullJitterMs } from '../../src/feedback/parcels.ts'
 import { SupabaseRecords } from '../../src/feedback/supabase-records.ts'
+import { countLot } from '../../src/metrics/write-counts.ts'
+import type { MetricsShard } from '../state/metrics-shard.ts'
 import { supabaseConnector } from '../supabase.ts'
+import { recorderMetrics } from './metrics.ts'
 
-interface Env {
+export interface Env {
   readonly SUPABASE_URL?: string
   /** The key of the role beast_recorder, or the project's secret key: docs/database.md. */
   readonly SUPABASE_RECORDER_KEY?: string
+  readonly METRICS_SHARD: DurableObjectNamespace<MetricsShard>
 }
 
 let prices: ListPrices | undefined
@@ -22,8 +26,11 @@ const RETRY_CAP_MS = 5 * 60_000
 const DEAD_RETRY_CAP_MS = 60 * 60_000
 
 export default {
-  /** Stores what comes; see `takeIn`. */
-  async queue(batch, env) {
+  /**
+   * Stores what comes; see `takeIn`.
+   * @param ctx under which what became of it is told to the metrics; absent: it is not
+   */
+  async queue(batch, env, ctx?: Pick<ExecutionContext, 'waitUntil'>) {
     const capMs = batch.queue.endsWith('-dead') ? DEAD_RETRY_CAP_MS : RETRY_CAP_MS
     const deliveries = batch.messages.map((message) => ({
       body: message.body,
@@ -34,10 +41,17 @@ export default {
         message.retry({ delaySeconds: Math.ceil(waitMs / 1_000) })
       },
     }))
+    const metrics = recorderMetrics(env.METRICS_SHARD)
+    const lot = countLot(metrics)
     try {
-      const { stored, buried, later } = await takeIn(await openStore(env), deliveries, () =>
-        uuidv7(Date.now()),
+      const { stored, buried, later } = await takeIn(
+        await openStore(env),
+        deliveries,
+        () => uuidv7(Date.now()),
+        lot.told,
       )
+      lot.over()
+      if (ctx) metrics.flushLater((promise) => ctx.waitUntil(promise))
       if (buried > 0 || later > 0) complain({ queue: batch.queue, stored, buried, later })
     } catch (error) {
       // One by one: a batch that fails as a whole comes again at once, and soon no more.

@@ -30,9 +30,17 @@ export const SYSTEM = {
     reason: ['cardinality', 'overflow', 'undelivered', 'invalid'],
   }),
   telemetry_lag_seconds: gauge('Age of the oldest count that is not yet shown.', 'live: below 1 s', {}),
-  feedback_writes_total: counter('Rows written behind answers.', 'feedback loss', {
-    table: TABLES,
-    outcome: ENDED,
-  }),
-  write_queue_depth: gauge('Rows that wait to be written.', 'feedback loss', { table: TABLES }),
+  feedback_writes_total: counter(
+    'Records written behind answers; error: buried among the dead letters.',
+    'feedback loss',
+    {
+      table: TABLES,
+      outcome: ENDED,
+    },
+  ),
+  write_queue_depth: gauge(
+    'Records that wait in isolates of the gateway, and those that the recorder had to put back in the last minute.',
+    'feedback loss',
+    { table: TABLES },
+  ),
 } as const
