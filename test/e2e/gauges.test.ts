@@ -209,19 +209,16 @@ describe('rows behind the answers', () => {
       return [row?.predictions, row?.ratings]
     }
     await ask('a row')
-    await expect
-      .poll(
-        async () => {
-          const { sum } = await read()
-          const written = (table: string) => sum('beast_feedback_writes_total', { table, outcome: 'success' })
-          return (
-            JSON.stringify([written('ml_predictions'), written('quality_feedback')]) ===
-            JSON.stringify(await stored())
-          )
-        },
-        { timeout: 30_000, interval: 500 },
+    const written = async () => {
+      const { sum } = await read()
+      return ['ml_predictions', 'quality_feedback'].map((table) =>
+        sum('beast_feedback_writes_total', { table, outcome: 'success' }),
       )
-      .toBe(true)
+    }
+    // All that was asked so far, and the two ratings.
+    await expect.poll(async () => (await stored())[1], { timeout: 30_000, interval: 500 }).toBe(2)
+    const agrees = async () => JSON.stringify(await written()) === JSON.stringify(await stored())
+    await expect.poll(agrees, { timeout: 30_000, interval: 500 }).toBe(true)
     const { sum, by } = await read()
     expect(sum('beast_feedback_writes_total', { table: 'quality_feedback', outcome: 'success' })).toBe(2)
     expect(sum('beast_feedback_writes_total', { outcome: 'error' })).toBe(0)
