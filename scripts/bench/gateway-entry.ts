@@ -111,7 +111,11 @@ function standIns(env: BenchEnv): Services & Administration {
     registry: { of: async () => empty },
   })
   // Where there are no shards a stand-in takes what is counted, as fast as can be.
-  const { buffer, observer: forCache } = env.METRICS_SHARD
+  const {
+    buffer,
+    pools,
+    observer: forCache,
+  } = env.METRICS_SHARD
     ? shardedBuffer(env, clock, undefined)
     : isolateBuffer(clock, async () => ({ flushMs: 2_000 }))
   const isCounted = env.COUNTED !== 'no'
@@ -138,11 +142,13 @@ function standIns(env: BenchEnv): Services & Administration {
   const modelStats = new ModelStats(clock)
   const counting = isolateMetrics({
     buffer,
+    pools,
     clock,
     routes: knownRoutes(catalogue, [provider]),
     modes: DEFAULT_MODES,
     reportedNames: { tools: new Set(), agents: new Set(), sources: new Set() },
     loadTenants: async () => Array.from({ length: TENANTS }, (_, i) => [`tenant-${i}`, `tenant-${i}`]),
+    loadBudgets: async () => [],
   })
   const metrics = isCounted ? counting : { ...counting, received: () => {}, settled: () => {} }
   const vault = new Vault(new Uint8Array(32).fill(1))

@@ -105,6 +105,8 @@ export interface PredictionFacts {
   readonly totalMs: number
   readonly upstreamMs: number | undefined
   readonly usage: { readonly inputTokens: number; readonly outputTokens: number } | undefined
+  /** What the form of a whole answer tells of its quality. */
+  readonly checks?: { readonly score: number } | undefined
   readonly attempts: readonly {
     readonly routeId: string
     readonly provider: string
@@ -195,7 +197,7 @@ export function toAbandonedRow(facts: PredictionFacts): PredictionRow | undefine
   return row && { ...row, outcome: 'error', error_code: 'abandoned' }
 }
 
-function features({ attempts, replayed, origin }: PredictionFacts, decision: Decision | null) {
+function features({ attempts, replayed, origin, checks }: PredictionFacts, decision: Decision | null) {
   const failures = attempts.flatMap(({ failure }) => (failure === undefined ? [] : [failure]))
   return {
     ...(replayed && { replayed }),
@@ -204,6 +206,8 @@ function features({ attempts, replayed, origin }: PredictionFacts, decision: Dec
       saved_input_tokens: origin.usage.inputTokens,
       saved_output_tokens: origin.usage.outputTokens,
     }),
+    // Until somebody rates it: a rating, in quality_feedback, says more.
+    ...(checks && { checks_score: checks.score }),
     ...(decision && { estimated_input_tokens: decision.inputTokens }),
     ...(failures.length > 0 && { failures: failures.slice(0, MAX_FAILURES) }),
   }

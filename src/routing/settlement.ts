@@ -6,6 +6,7 @@ import type { Usage } from '../providers/completion.ts'
 import { FAILURES, type FailureKind } from '../providers/failure-table.ts'
 import { UpstreamError } from '../providers/failures.ts'
 import type { RouteRecord } from '../selection/explain.ts'
+import type { AnswerChecks } from './answer-checks.ts'
 
 /** `client_error`: the caller's own 4xx. `error`: ours or the provider's, also after a 200. `cancelled`: the caller left. */
 export type Outcome = 'success' | 'client_error' | 'error' | 'cancelled'
@@ -63,6 +64,10 @@ export interface RequestEvent {
   readonly promptHash: string | undefined
   /** What the model said, where one was asked. */
   readonly said: string | undefined
+  /** What the form of a whole answer tells of its quality, where a model gave one. */
+  readonly checks: AnswerChecks | undefined
+  /** Whether its answer was passed on as it came. */
+  readonly streaming: boolean
   /** Length of the conversation in its canonical form, characters. */
   readonly sentLength: number
   /** The conversation as JSON, for a tenant that keeps it. */
@@ -158,6 +163,8 @@ export class Settlement {
   userHash: string | undefined
   promptHash: string | undefined
   said: string | undefined
+  checks: AnswerChecks | undefined
+  streaming = false
   sentLength = 0
   prompt: (() => string) | undefined
   announced = false
@@ -240,6 +247,8 @@ export class Settlement {
       userHash: this.userHash,
       promptHash: this.promptHash,
       said: this.said,
+      checks: this.checks,
+      streaming: this.streaming,
       sentLength: this.sentLength,
       prompt: this.prompt,
       announced: this.announced,

@@ -204,6 +204,7 @@ onEachDatabase((start, genuine) => {
         erase_user: { erased_tenant: TENANT_A, erased_user_hash: 'u' },
         prune_llm_cache: { max_entries: 0 },
         prune_dead_letters: {},
+        count_llm_cache: {},
         settle_dead_letters: {},
         export_page: { exported_tenant: TENANT_A },
         close_tenant: { closed_tenant: TENANT_A },

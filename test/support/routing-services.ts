@@ -142,14 +142,16 @@ export function routingServices(options: RoutingOptions): RoutingServices {
     registry: { of: async () => snapshot },
   })
   const counts = new RequestCounts()
-  const { buffer } = isolateBuffer(clock, async () => ({ flushMs: 2_000 }))
+  const { buffer, pools } = isolateBuffer(clock, async () => ({ flushMs: 2_000 }))
   const metrics = isolateMetrics({
     buffer,
+    pools,
     clock,
     routes: knownRoutes(catalogue, providers),
     modes: DEFAULT_MODES,
     reportedNames: { tools: new Set(), agents: new Set(), sources: new Set() },
     loadTenants: async () => [],
+    loadBudgets: async () => [],
   })
   const vault = new Vault(new Uint8Array(32).fill(1))
   const slots = new SlotMaker(vault)

@@ -16,6 +16,7 @@ import { SupabaseFeedback } from '../../src/feedback/supabase-feedback.ts'
 import { SupabaseRecords } from '../../src/feedback/supabase-records.ts'
 import { FeedbackTokens } from '../../src/feedback/token.ts'
 import { CustomUsageReader } from '../../src/metrics/custom-usage.ts'
+import type { Probes } from '../../src/metrics/probes.ts'
 import type { SealedKeyStore } from '../../src/models/key-rotation.ts'
 import type { ModelManagement, ProviderKeys } from '../../src/models/manage.ts'
 import type { RegistryCache } from '../../src/models/registry-cache.ts'
@@ -31,6 +32,8 @@ import { accountOutbox } from './account-outbox.ts'
 import { type AccountOf, budgetDesk } from './accounts.ts'
 import { redisConnector, serviceConnector } from './connectors.ts'
 import type { Env } from './env.ts'
+import type { IsolateMetrics } from './isolate-metrics.ts'
+import { type ProbeIo, probe } from './probe.ts'
 import { Readiness } from './readiness.ts'
 
 /** What the routes that manage and rate need beside the services. */
@@ -38,6 +41,8 @@ export interface Administration {
   readonly directory: SupabaseDirectory
   readonly keyRecords: KvKeyRecords
   readonly readiness: Readiness
+  /** Tries, as a request would, all that requests need. */
+  readonly probe: () => Promise<Probes>
   readonly models: ModelManagement
   /** What each tenant added to the catalogue, as this isolate knows it. */
   readonly registry: RegistryCache
@@ -71,6 +76,8 @@ export interface Shared {
   /** For addresses that tenants gave. */
   readonly guarded: Fetch
   readonly userHashes: KeyedHashes
+  readonly metrics: Pick<IsolateMetrics, 'rated'>
+  readonly upstream: Pick<ProbeIo, 'providers' | 'list'>
   readonly send: (message: TelemetryMessage) => Promise<void>
 }
 
@@ -83,14 +90,16 @@ const NO_PRICES: Prices = { priceOf: () => undefined }
 export function createAdministration(env: Env, shared: Shared): Administration {
   const { clock, vault, supabase, account, directory, keyRecords, authenticator, send } = shared
   const forget = (tenantId: string): void => authenticator.forget(tenantId)
+  const readiness = new Readiness(clock, {
+    kv: async () => void (await env.CACHE.get('readiness', 'text')),
+    redis: async () => void (await redisConnector(env)().get('readiness')),
+    supabase: async () => void (await supabase().from('tenants').select('id').limit(1).throwOnError()),
+  })
   return {
     directory,
     keyRecords,
-    readiness: new Readiness(clock, {
-      kv: async () => void (await env.CACHE.get('readiness', 'text')),
-      redis: async () => void (await redisConnector(env)().get('readiness')),
-      supabase: async () => void (await supabase().from('tenants').select('id').limit(1).throwOnError()),
-    }),
+    readiness,
+    probe: () => probe({ readiness, ...shared.upstream }),
     models: {
       clock,
       store: shared.modelStore,
@@ -106,6 +115,7 @@ export function createAdministration(env: Env, shared: Shared): Administration {
       desk: new FeedbackDesk(
         clock.now,
         outboxOfAnySize(accountOutbox(env.ACCOUNT), new SupabaseRecords(supabase, NO_PRICES)),
+        (row) => shared.metrics.rated(row),
       ),
       tokens: new FeedbackTokens(vault),
       reader: new SupabaseFeedback(supabase, clock.now),
@@ -113,7 +123,7 @@ export function createAdministration(env: Env, shared: Shared): Administration {
     customUsage: new CustomUsageReader(supabase),
     deadLetters: new DeadLetters(supabase, send),
     privacy: new Privacy({
-      store: new SupabasePrivacy(serviceConnector(env, BATCH_TIMEOUT_MS)),
+      store: new SupabasePrivacy(serviceConnector(env, undefined, BATCH_TIMEOUT_MS)),
       hashes: shared.userHashes,
       now: clock.now,
       eraseAccount: async (tenantId) => account(tenantId).erase(),

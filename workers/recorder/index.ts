@@ -6,8 +6,10 @@ import { type Intake, takeIn } from '../../src/feedback/intake.ts'
 import { fullJitterMs } from '../../src/feedback/parcels.ts'
 import { SupabaseRecords } from '../../src/feedback/supabase-records.ts'
 import { tellCosts } from '../../src/metrics/cost-counts.ts'
+import { countLot } from '../../src/metrics/write-counts.ts'
 import type { MetricsShard } from '../state/metrics-shard.ts'
 import { supabaseConnector } from '../supabase.ts'
+import { recorderMetrics } from './metrics.ts'
 
 export interface Env {
   readonly SUPABASE_URL?: string
@@ -35,8 +37,11 @@ const clock: Clock = {
 }
 
 export default {
-  /** Stores what comes, see `takeIn`, and has counted what of it is money. */
-  async queue(batch, env) {
+  /**
+   * Stores what comes, see `takeIn`, and has counted what of it is money.
+   * @param ctx under which what became of it is told to the metrics; absent: it is not
+   */
+  async queue(batch, env, ctx?: Pick<ExecutionContext, 'waitUntil'>) {
     const capMs = batch.queue.endsWith('-dead') ? DEAD_RETRY_CAP_MS : RETRY_CAP_MS
     const later = (message: Message) => {
       const waitMs = fullJitterMs(message.attempts, RETRY_BASE_MS, capMs, Math.random)
@@ -49,16 +54,20 @@ export default {
       ack: () => void done.push(message),
       retry: () => later(message),
     }))
+    const metrics = recorderMetrics(env.METRICS_SHARD)
+    const lot = countLot(metrics)
     let intake: Intake
     let store: SupabaseRecords
     try {
       store = await openStore(env)
-      intake = await takeIn(store, deliveries, () => uuidv7(Date.now()))
+      intake = await takeIn(store, deliveries, () => uuidv7(Date.now()), lot.told)
     } catch (error) {
       // One by one: a batch that fails as a whole comes again at once, and soon no more.
       for (const message of batch.messages) later(message)
       return complain({ queue: batch.queue, later: deliveries.length, message: messageOf(error) })
     }
+    lot.over()
+    if (ctx) metrics.flushLater((promise) => ctx.waitUntil(promise))
     if (intake.buried > 0 || intake.later > 0) complain({ queue: batch.queue, ...intake })
     const isTold = done.length === 0 || (await tell(store, env))
     // What is stored is stored. One message comes again, though, and with it whoever tells what was booked.

@@ -52,6 +52,10 @@ export const chat = new Hono<AppEnv>().post('/', async (c) => {
     const key = raw.headers.get('idempotency-key')
     const story = (call: ChatCall) => answerChat(services.chat, call)
     const answer = key === null ? await story(call) : await answerOnce(services.idempotency, call, key, story)
+    if (typeof answer.body !== 'string' && !settlement.settled) {
+      settlement.streaming = true
+      services.metrics.streams(waitUntil)
+    }
     return toResponse(answer, settlement)
   } catch (thrown) {
     const error = toGatewayError(thrown)
