@@ -1,4 +1,5 @@
 import type { PricedTokens, ProviderCall, ToldUsage } from '../cost/ledger.ts'
+import { NO_TAGS, type Tags } from '../cost/tags.ts'
 
 /** One recorded inference: a row of `ml_predictions`, column by column. */
 export interface PredictionRow {
@@ -37,6 +38,8 @@ export interface PredictionRow {
   readonly features: Readonly<Record<string, boolean | number | readonly string[]>>
   readonly prompt_hash: string | null
   readonly answer_hash: string | null
+  /** Absent in rows of before there were any. */
+  readonly tags?: Tags
 }
 
 /** What was paid, or spared, for a request: for whoever has the prices. */
@@ -101,6 +104,7 @@ export interface PredictionFacts {
         readonly usage?: ToldUsage | undefined
       }
     | undefined
+  readonly tags?: Tags | undefined
   readonly receivedAtMs: number
   readonly totalMs: number
   readonly upstreamMs: number | undefined
@@ -179,6 +183,7 @@ export function toPredictionRow(facts: PredictionFacts): PredictionRow | undefin
     features: features(facts, decision),
     prompt_hash: facts.promptHash ?? null,
     answer_hash: facts.answerHash ?? null,
+    tags: facts.tags ?? NO_TAGS,
   }
 }
 

@@ -1,4 +1,5 @@
 import type { PostgrestError, SupabaseClient } from '@supabase/supabase-js'
+import type { Baseline } from '../cost/ledger.ts'
 import type { Prices } from '../cost/prices.ts'
 import type { OutboxRecord } from './outbox.ts'
 import { type DeadLetter, type RecordStore, StoreError, type Trouble } from './record-store.ts'
@@ -8,14 +9,18 @@ import { tablesOf } from './table-rows.ts'
 export class SupabaseRecords implements RecordStore {
   readonly #connect: () => SupabaseClient
   readonly #prices: Prices
+  readonly #baseline: Baseline | undefined
 
-  constructor(connect: () => SupabaseClient, prices: Prices) {
+  /** @param baseline what costs are compared with */
+  constructor(connect: () => SupabaseClient, prices: Prices, baseline?: Baseline) {
     this.#connect = connect
     this.#prices = prices
+    this.#baseline = baseline
   }
 
   async insert(records: readonly OutboxRecord[]): Promise<void> {
-    for (const { table, id, rows } of tablesOf(records, this.#prices)) await this.#add(table, id, rows)
+    for (const { table, id, rows } of tablesOf(records, this.#prices, this.#baseline))
+      await this.#add(table, id, rows)
   }
 
   bury(letters: readonly DeadLetter[]): Promise<void> {

@@ -1,6 +1,7 @@
 import type { Origin } from '../cache/entry.ts'
 import type { TierName } from '../cache/tier.ts'
 import { type ErrorCode, type Fault, toGatewayError } from '../core/errors.ts'
+import { NO_TAGS, type Tags } from '../cost/tags.ts'
 import type { ListPrice, Target } from '../models/provider.ts'
 import type { Usage } from '../providers/completion.ts'
 import { FAILURES, type FailureKind } from '../providers/failure-table.ts'
@@ -59,6 +60,8 @@ export interface RequestEvent {
   readonly folded: boolean
   /** Keyed hash of the request's `user`. */
   readonly userHash: string | undefined
+  /** What the caller calls its cost by. */
+  readonly tags: Tags
   /** Keyed hash of all that can change the answer; undefined where the cache has no part in it. */
   readonly promptHash: string | undefined
   /** What the model said, where one was asked. */
@@ -156,6 +159,7 @@ export class Settlement {
   origin: Origin | undefined
   folded = false
   userHash: string | undefined
+  tags = NO_TAGS
   promptHash: string | undefined
   said: string | undefined
   sentLength = 0
@@ -238,6 +242,7 @@ export class Settlement {
       origin: this.origin,
       folded: this.folded,
       userHash: this.userHash,
+      tags: this.tags,
       promptHash: this.promptHash,
       said: this.said,
       sentLength: this.sentLength,
