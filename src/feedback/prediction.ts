@@ -1,3 +1,4 @@
+import { byteLength } from '../core/bytes.ts'
 import type { PricedTokens, ProviderCall, ToldUsage } from '../cost/ledger.ts'
 import { NO_TAGS, type Tags } from '../cost/tags.ts'
 
@@ -46,7 +47,8 @@ export interface PredictionRow {
 export function callsOf(
   facts: PredictionFacts & { readonly said?: string | undefined },
 ): readonly ProviderCall[] {
-  const { attempts, sentLength, said = '' } = facts
+  const { attempts, sentBytes, said = '' } = facts
+  const saidBytes = byteLength(said)
   return attempts.map((attempt) => ({
     route: attempt.routeId,
     provider: attempt.provider,
@@ -58,8 +60,8 @@ export function callsOf(
     ms: attempt.ms,
     mayBeBilled: attempt.mayBeBilled,
     usage: attempt.usage,
-    sentBytes: sentLength,
-    saidBytes: attempt.firstByteMs === undefined ? 0 : said.length,
+    sentBytes,
+    saidBytes: attempt.firstByteMs === undefined ? 0 : saidBytes,
     reservedNanoUsd: attempt.reservedNanoUsd,
     ...(attempt.wasNeverSent && { wasNeverSent: true }),
   }))
@@ -92,8 +94,8 @@ export interface PredictionFacts {
   /** Keyed hashes of who asked and of what was asked. */
   readonly userHash: string | undefined
   readonly promptHash: string | undefined
-  /** Length of the conversation, characters. */
-  readonly sentLength: number
+  /** Of the conversation; 0 where no model was asked. */
+  readonly sentBytes: number
   readonly answerHash?: string | undefined
   /** Where the answer that a hit repeats came from. */
   readonly origin:

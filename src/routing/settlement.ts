@@ -66,8 +66,8 @@ export interface RequestEvent {
   readonly promptHash: string | undefined
   /** What the model said, where one was asked. */
   readonly said: string | undefined
-  /** Length of the conversation in its canonical form, characters. */
-  readonly sentLength: number
+  /** Of the conversation in its canonical form; 0 where no model was asked. */
+  readonly sentBytes: number
   /** The conversation as JSON, for a tenant that keeps it. */
   readonly prompt: (() => string) | undefined
   /** Whether the tenant's account was told of it before it was to spend. */
@@ -162,7 +162,7 @@ export class Settlement {
   tags = NO_TAGS
   promptHash: string | undefined
   said: string | undefined
-  sentLength = 0
+  sentBytes = 0
   prompt: (() => string) | undefined
   announced = false
   usage: Usage | undefined
@@ -245,7 +245,7 @@ export class Settlement {
       tags: this.tags,
       promptHash: this.promptHash,
       said: this.said,
-      sentLength: this.sentLength,
+      sentBytes: this.sentBytes,
       prompt: this.prompt,
       announced: this.announced,
       receivedAtMs: this.#receivedAtMs,
