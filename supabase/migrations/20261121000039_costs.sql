@@ -10,11 +10,15 @@ returns table (
   requests bigint, calls bigint, cost_usd numeric, unpriced_calls bigint, estimated_calls bigint, input_tokens bigint,
   output_tokens bigint, hits bigint, saved_usd numeric
 )
-language sql
+language plpgsql
 stable
 security invoker
 set search_path = ''
+set plan_cache_mode = 'force_custom_plan'
 as $$
+#variable_conflict use_column
+begin
+  return query
   with calls as (
     select a.prediction_id, a.model, count(*) as calls, sum(a.cost_usd) as cost_usd,
       count(*) filter (where a.priced_by = 'unpriced') as unpriced, count(*) filter (where a.tokens_estimated) as estimated,
@@ -34,8 +38,8 @@ as $$
     where l.source = 'gateway' and (of_tenant is null or t.id = of_tenant)
   )
   select l.tenant_id, l.key_id, l.created_at, l.tags, l.user_hash, l.task, l.mode, c.model,
-    c.is_last::integer, c.calls, c.cost_usd, c.unpriced, c.estimated, coalesce(c.input_tokens, 0),
-    coalesce(c.output_tokens, 0), 0, 0
+    c.is_last::integer::bigint, c.calls, c.cost_usd, c.unpriced, c.estimated, coalesce(c.input_tokens, 0),
+    coalesce(c.output_tokens, 0), 0::bigint, 0::numeric
   from paid l join calls c on c.prediction_id = l.prediction_id
   union all
   select l.tenant_id, l.key_id, l.created_at, l.tags, l.user_hash, l.task, l.mode, null,
@@ -54,7 +58,8 @@ as $$
     0, 0, 0, 0, 0, 0, 0, m.requests, m.saved_usd
   from public.tenants t
   join public.prediction_minutes m on m.tenant_id = t.id and m.starts_at >= since and m.starts_at < until
-  where m.cache = 'hit' and (of_tenant is null or t.id = of_tenant)
+  where m.cache = 'hit' and (of_tenant is null or t.id = of_tenant);
+end;
 $$;
 
 -- Costs of whole days of the tenant's time zone (of UTC where all tenants are meant), once for each dimension: `total`,
