@@ -72,7 +72,7 @@ function pair() {
     origin: undefined,
     userHash: undefined,
     promptHash: undefined,
-    sentLength: 3_600,
+    sentBytes: 3_600,
     receivedAtMs: nowMs,
     totalMs: 810,
     upstreamMs: 800,

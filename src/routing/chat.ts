@@ -4,6 +4,7 @@ import type { CacheEntry } from '../cache/entry.ts'
 import type { SlotMaker } from '../cache/slot.ts'
 import { ageSeconds, BYPASS, cacheStatus } from '../cache/status.ts'
 import type { CacheSlot } from '../cache/tier.ts'
+import { byteLength } from '../core/bytes.ts'
 import { type Clock, type WaitUntil, Watch } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
 import { isObject, type JsonValue } from '../core/json.ts'
@@ -56,7 +57,6 @@ export async function answerChat(services: ChatServices, call: ChatCall): Promis
   settlement.keyId = caller.keyId
 
   const canonicalBody = isObject(call.body) ? services.slots.canonical(tenant, call.body) : ''
-  settlement.sentLength = canonicalBody.length
   const request = checkChatRequest(call.body)
   settlement.stream = request.stream === true
   const control = cacheControl(call.headers, tenant.cachePolicy, request.temperature === 0)
@@ -89,6 +89,7 @@ export async function answerChat(services: ChatServices, call: ChatCall): Promis
     if (control.onlyIfCached) throw notCached()
     plan = choose(services, tenant, wished, request)
     settlement.explain = plan.record
+    settlement.sentBytes = byteLength(canonicalBody)
     if (tenant.keepsText) settlement.prompt = () => JSON.stringify(request.messages)
   } catch (error) {
     watch.stop()

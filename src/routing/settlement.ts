@@ -1,6 +1,7 @@
 import type { Origin } from '../cache/entry.ts'
 import type { TierName } from '../cache/tier.ts'
 import { type ErrorCode, type Fault, toGatewayError } from '../core/errors.ts'
+import { NO_TAGS, type Tags } from '../cost/tags.ts'
 import type { ListPrice, Target } from '../models/provider.ts'
 import type { Usage } from '../providers/completion.ts'
 import { FAILURES, type FailureKind } from '../providers/failure-table.ts'
@@ -60,6 +61,8 @@ export interface RequestEvent {
   readonly folded: boolean
   /** Keyed hash of the request's `user`. */
   readonly userHash: string | undefined
+  /** What the caller calls its cost by. */
+  readonly tags: Tags
   /** Keyed hash of all that can change the answer; undefined where the cache has no part in it. */
   readonly promptHash: string | undefined
   /** What the model said, where one was asked. */
@@ -68,8 +71,8 @@ export interface RequestEvent {
   readonly checks: AnswerChecks | undefined
   /** Whether its answer was passed on as it came. */
   readonly streaming: boolean
-  /** Length of the conversation in its canonical form, characters. */
-  readonly sentLength: number
+  /** Of the conversation in its canonical form; 0 where no model was asked. */
+  readonly sentBytes: number
   /** The conversation as JSON, for a tenant that keeps it. */
   readonly prompt: (() => string) | undefined
   /** Whether the tenant's account was told of it before it was to spend. */
@@ -161,11 +164,12 @@ export class Settlement {
   origin: Origin | undefined
   folded = false
   userHash: string | undefined
+  tags = NO_TAGS
   promptHash: string | undefined
   said: string | undefined
   checks: AnswerChecks | undefined
   streaming = false
-  sentLength = 0
+  sentBytes = 0
   prompt: (() => string) | undefined
   announced = false
   usage: Usage | undefined
@@ -245,11 +249,12 @@ export class Settlement {
       origin: this.origin,
       folded: this.folded,
       userHash: this.userHash,
+      tags: this.tags,
       promptHash: this.promptHash,
       said: this.said,
       checks: this.checks,
       streaming: this.streaming,
-      sentLength: this.sentLength,
+      sentBytes: this.sentBytes,
       prompt: this.prompt,
       announced: this.announced,
       receivedAtMs: this.#receivedAtMs,

@@ -143,6 +143,22 @@ const TABLE: readonly Row[] = [
     path: at('/api/budgets?tenant=acme&period=day'),
     operator: 200,
   },
+  {
+    method: 'GET',
+    route: '/api/costs',
+    path: at('/api/costs'),
+    own: 200,
+    foreign: 200,
+    operator: 200,
+    all: 200,
+  },
+  {
+    method: 'PUT',
+    route: '/api/costs/time-zone',
+    path: at('/api/costs/time-zone'),
+    body: () => ({ tenant: 'acme', time_zone: 'Asia/Tokyo' }),
+    operator: 200,
+  },
   { method: 'GET', route: MODELS, path: at(MODELS), own: 200, foreign: 200, operator: 200 },
   {
     method: 'POST',

@@ -3,7 +3,9 @@ import type { Clock } from '../../src/core/clock.ts'
 import { uuidv7 } from '../../src/core/ids.ts'
 import type { Vault } from '../../src/core/vault.ts'
 import type { BudgetDesk } from '../../src/cost/budget-desk.ts'
+import type { CostStore } from '../../src/cost/costs.ts'
 import type { Prices } from '../../src/cost/prices.ts'
+import { SupabaseCosts } from '../../src/cost/supabase-costs.ts'
 import { FeedbackDesk } from '../../src/feedback/acceptance.ts'
 import { outboxOfAnySize } from '../../src/feedback/any-size.ts'
 import { DeadLetters } from '../../src/feedback/dead-letters.ts'
@@ -56,6 +58,7 @@ export interface Administration {
   readonly deadLetters: DeadLetters
   readonly privacy: Privacy
   readonly budgets: BudgetDesk
+  readonly costs: CostStore
   /** Tells the tenant's account object, after which the key never spends again. */
   revokeInAccount(tenantId: string, keyId: string): Promise<void>
 }
@@ -123,7 +126,7 @@ export function createAdministration(env: Env, shared: Shared): Administration {
     customUsage: new CustomUsageReader(supabase),
     deadLetters: new DeadLetters(supabase, send),
     privacy: new Privacy({
-      store: new SupabasePrivacy(serviceConnector(env, undefined, BATCH_TIMEOUT_MS)),
+      store: new SupabasePrivacy(serviceConnector(env, { timeoutMs: BATCH_TIMEOUT_MS })),
       hashes: shared.userHashes,
       now: clock.now,
       eraseAccount: async (tenantId) => account(tenantId).erase(),
@@ -131,6 +134,7 @@ export function createAdministration(env: Env, shared: Shared): Administration {
       forget,
     }),
     budgets: budgetDesk(supabase, account, clock.now, forget),
+    costs: new SupabaseCosts(serviceConnector(env, { timeoutMs: BATCH_TIMEOUT_MS }), clock.now),
     revokeInAccount: async (tenantId, keyId) => account(tenantId).revoke(keyId),
   }
 }

@@ -7,6 +7,7 @@ import { admin } from './routes/admin.ts'
 import { alerts } from './routes/alerts.ts'
 import { budgets } from './routes/budgets.ts'
 import { chat } from './routes/chat.ts'
+import { costs } from './routes/costs.ts'
 import { customModels } from './routes/custom-models.ts'
 import { deadLetters } from './routes/dead-letters.ts'
 import { feedback } from './routes/feedback.ts'
@@ -43,6 +44,7 @@ const app = new Hono<AppEnv>()
   .route('/metrics', metrics)
   .route('/monitoring', monitoringPage)
   .route('/api/budgets', budgets)
+  .route('/api/costs', costs)
   .route('/', home)
 
 /** Every method and path that is answered. */
@@ -52,7 +54,7 @@ app.notFound(() => {
   throw new GatewayError(
     'not_found',
     'There is nothing at this address.',
-    'Routes: POST /v1/chat/completions, GET /v1/models, GET /v1/models/{id}, GET /api/models, GET /api/models/{id}, /api/models/custom, /api/models/aliases, /api/models/provider-keys, /api/feedback, /api/budgets, POST /api/telemetry, GET /metrics, GET /healthz, GET /readyz, GET /monitoring, GET /.',
+    'Routes: POST /v1/chat/completions, GET /v1/models, GET /v1/models/{id}, GET /api/models, GET /api/models/{id}, /api/models/custom, /api/models/aliases, /api/models/provider-keys, /api/feedback, /api/budgets, /api/costs, POST /api/telemetry, GET /metrics, GET /healthz, GET /readyz, GET /monitoring, GET /.',
   )
 })
 

@@ -11,8 +11,7 @@ const STORE_TIMEOUT_MS = 2_000
 /** Supabase with all rights. */
 export function serviceConnector(
   env: Env,
-  pools?: Pools,
-  timeoutMs = STORE_TIMEOUT_MS,
+  { pools, timeoutMs = STORE_TIMEOUT_MS }: { pools?: Pools; timeoutMs?: number } = {},
 ): () => SupabaseClient {
   const keyName = 'SUPABASE_SECRET_KEY'
   return supabaseConnector({
@@ -27,7 +26,7 @@ export function serviceConnector(
 /** Supabase as whoever looks up cached answers, and may do nothing else. */
 export function readerConnector(env: Env, pools: Pools): () => SupabaseClient {
   const { SUPABASE_READER_KEY: key } = env
-  if (!key) return serviceConnector(env, pools)
+  if (!key) return serviceConnector(env, { pools })
   const url = requireSecret(env, 'SUPABASE_URL')
   return supabaseConnector({
     url,

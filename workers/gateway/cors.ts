@@ -4,7 +4,7 @@ import { listOf } from './env.ts'
 const ANSWER_HEADERS =
   'age, cache-status, idempotency-replayed, retry-after, x-beast-prediction, x-request-id'
 const REQUEST_HEADERS =
-  'authorization, content-type, cache-control, idempotency-key, x-beast-cache, x-request-id'
+  'authorization, content-type, cache-control, idempotency-key, x-beast-cache, x-beast-tags, x-request-id'
 const MAX_AGE_SECONDS = '600'
 
 /**

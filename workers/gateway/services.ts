@@ -85,7 +85,7 @@ export function createServices(env: Env, continent?: string): Services & Adminis
   const clock = workerClock
   const vault = new Vault(rootSecret(env))
   const { buffer, observer, pools } = shardedBuffer(env, clock, continent)
-  const supabase = serviceConnector(env, pools)
+  const supabase = serviceConnector(env, { pools })
   const digest = new KeyDigest(requireSecret(env, 'KEY_PEPPER', MIN_SECRET_LENGTH))
   const directory = new SupabaseDirectory(supabase, digest, clock.now)
   const kv = pooledKv(env.CACHE, pools)

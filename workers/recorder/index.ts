@@ -1,5 +1,6 @@
 import { type Clock, withDeadline } from '../../src/core/clock.ts'
 import { uuidv7 } from '../../src/core/ids.ts'
+import { parseBaseline } from '../../src/cost/ledger.ts'
 import { type ListPrices, listPrices } from '../../src/cost/list-prices.ts'
 import { bundledTable } from '../../src/cost/price-table.ts'
 import { type Intake, takeIn } from '../../src/feedback/intake.ts'
@@ -15,6 +16,8 @@ export interface Env {
   readonly SUPABASE_URL?: string
   /** The key of the role beast_recorder, or the project's secret key: docs/database.md. */
   readonly SUPABASE_RECORDER_KEY?: string
+  /** Such as `openai:gpt-4o`: what every request's tokens are priced by as well, to say what routing saves. */
+  readonly COST_BASELINE_MODEL?: string
   readonly METRICS_SHARD: DurableObjectNamespace<MetricsShard>
 }
 
@@ -104,7 +107,8 @@ const complain = (what: Readonly<Record<string, unknown>>): void =>
   console.error(JSON.stringify({ level: 'error', code: 'recorder', ...what }))
 
 /** @throws Error that says what to set */
-async function openStore({ SUPABASE_URL: url, SUPABASE_RECORDER_KEY: key }: Env): Promise<SupabaseRecords> {
+async function openStore(env: Env): Promise<SupabaseRecords> {
+  const { SUPABASE_URL: url, SUPABASE_RECORDER_KEY: key, COST_BASELINE_MODEL: baseline } = env
   if (!url || !key)
     throw new Error('The recorder is not configured: set its secrets SUPABASE_URL and SUPABASE_RECORDER_KEY.')
   const connect = supabaseConnector({
@@ -117,5 +121,5 @@ async function openStore({ SUPABASE_URL: url, SUPABASE_RECORDER_KEY: key }: Env)
   connect()
   // A value of the isolate: reading the table takes longer than a batch.
   prices ??= listPrices(await bundledTable())
-  return new SupabaseRecords(connect, prices)
+  return new SupabaseRecords(connect, prices, parseBaseline(baseline))
 }

@@ -2,6 +2,7 @@ import { Hono } from 'hono'
 import type { WaitUntil } from '../../../src/core/clock.ts'
 import { GatewayError, toGatewayError } from '../../../src/core/errors.ts'
 import { parseJson } from '../../../src/core/json.ts'
+import { tagsOf } from '../../../src/cost/tags.ts'
 import { answerChat, type ChatCall } from '../../../src/routing/chat.ts'
 import { answerOnce, type OnceAnswer } from '../../../src/routing/once.ts'
 import { outcomeOf, Settlement } from '../../../src/routing/settlement.ts'
@@ -38,6 +39,7 @@ export const chat = new Hono<AppEnv>().post('/', async (c) => {
     settlement.tenantId = caller.tenant.id
     settlement.keyId = caller.keyId
     const body = parseJson(await reading)
+    settlement.tags = tagsOf(raw.headers.get('x-beast-tags'), body)
     const call: ChatCall = {
       caller,
       body,
