@@ -25,6 +25,7 @@ import { RetryBudget } from '../../src/routing/retry-budget.ts'
 import type { RequestEvent } from '../../src/routing/settlement.ts'
 import type { Accounts } from '../../src/routing/spending.ts'
 import { Authenticator } from '../../src/tenants/authenticator.ts'
+import { IsolateRates } from '../../src/tenants/isolate-rates.ts'
 import type { BudgetKind } from '../../src/tenants/tenant.ts'
 import { KeyDigest } from '../../src/tenants/virtual-key.ts'
 import type { Administration } from '../../workers/gateway/administration.ts'
@@ -225,6 +226,7 @@ export function routingServices(options: RoutingOptions): RoutingServices {
         maySpend: async () => ({ kind: 'allowed', isWatched: false, isHard: false }),
       },
       bounds: listBounds(),
+      rates: new IsolateRates(),
       outputCapTokens: 4_096,
       limits: { ...LIMITS, ...limits },
     },
