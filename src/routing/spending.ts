@@ -10,6 +10,7 @@ import { type PredictionRow, toAbandonedRow } from '../feedback/prediction.ts'
 import type { Target } from '../models/provider.ts'
 import type { Usage } from '../providers/completion.ts'
 import { type IsolateRates, isLimited, maxTokensOf } from '../tenants/isolate-rates.ts'
+import { least } from '../tenants/limits.ts'
 import type { Caller } from '../tenants/tenant.ts'
 import type { ChatRequest } from './chat-request.ts'
 import type { Settlement } from './settlement.ts'
@@ -88,7 +89,7 @@ export class Spending {
    */
   async allow(target: Target, request: ChatRequest, watch: Watch, nowMs: number): Promise<AllowedCall> {
     if (this.#isAnnounced && !this.#isWatched)
-      return { request: this.#limited(request, target), reservedNanoUsd: undefined }
+      return { request: this.#withMaximum(request, target), reservedNanoUsd: undefined }
     const { budget } = this.#caller.tenant
     const mayBeWatched =
       this.#isWatched || this.#isLimited || this.#refused || budget === 'hard' || budget === 'soft'
@@ -117,16 +118,13 @@ export class Spending {
     }
     if (!this.#isAnnounced) this.#count(verdict, request, nowMs)
     this.#isAnnounced = true
-    const limited = this.#limited(request, target)
-    if (verdict === undefined) return { request: limited, reservedNanoUsd: undefined }
-    this.#isWatched = verdict.isWatched
-    this.#isHard = verdict.isHard
-    if (!verdict.isWatched || !bound || 'why' in bound)
-      return { request: limited, reservedNanoUsd: undefined }
-    // The limit is not above the bound, which knows of it.
-    const isOpen = verdict.isHard && limited === request
+    this.#isWatched = verdict?.isWatched ?? this.#isWatched
+    this.#isHard = verdict?.isHard ?? this.#isHard
+    if (!verdict?.isWatched || !bound || 'why' in bound)
+      return { request: this.#withMaximum(request, target), reservedNanoUsd: undefined }
+    const sendMaxTokens = verdict.isHard ? bound.sendMaxTokens : undefined
     return {
-      request: isOpen ? withMaximum(request, bound.sendMaxTokens, target) : limited,
+      request: this.#withMaximum(request, target, sendMaxTokens),
       reservedNanoUsd: bound.nanoUsd,
     }
   }
@@ -167,11 +165,17 @@ export class Spending {
     }
   }
 
-  /** With the limit's maximum, where the caller names none. */
-  #limited(request: ChatRequest, target: Target): ChatRequest {
-    if (this.#maxTokens === undefined || (request.max_tokens ?? request.max_completion_tokens)) return request
-    this.#sentMaximum = this.#maxTokens
-    return withMaximum(request, this.#maxTokens, target)
+  /**
+   * With the smaller of the maxima that limits and budgets want, where the caller names none.
+   * @param ofBudget without it the bound of a hard budget would be none
+   */
+  #withMaximum(request: ChatRequest, { route }: Target, ofBudget?: number): ChatRequest {
+    const tokens = least(this.#maxTokens, ofBudget)
+    if (tokens === undefined || (request.max_tokens ?? request.max_completion_tokens)) return request
+    if (tokens === this.#maxTokens) this.#sentMaximum = tokens
+    // OpenAI's own newer models do not take the older name, and others' servers know no other.
+    const field = route.provider.name === 'openai' ? 'max_completion_tokens' : 'max_tokens'
+    return { ...request, [field]: tokens }
   }
 
   #boundOf({ route }: Target, request: ChatRequest, nowMs: number): Bounded | NoBound {
@@ -204,11 +208,3 @@ const askFor = (
     price: route.price,
   },
 })
-
-/** Without it the bound would be none. */
-function withMaximum(request: ChatRequest, tokens: number | undefined, { route }: Target): ChatRequest {
-  if (tokens === undefined) return request
-  // OpenAI's own newer models do not take the older name, and others' servers know no other.
-  const field = route.provider.name === 'openai' ? 'max_completion_tokens' : 'max_tokens'
-  return { ...request, [field]: tokens }
-}

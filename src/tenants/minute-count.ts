@@ -17,6 +17,7 @@ export class MinuteCount {
   readonly #seconds = new Map<number, SecondCount>()
   #total = 0
   #latest: SecondCount | undefined
+  #dropped: number | undefined
 
   /** @param known what an earlier one had counted, oldest first */
   constructor(known: readonly SecondCount[] = []) {
@@ -49,20 +50,16 @@ export class MinuteCount {
     return changed
   }
 
-  /** Forgets what counts no more. @returns the last second that went */
+  /** Forgets what counts no more. @returns the last second that went, also before; told once */
   drop(nowMs: number): number | undefined {
-    let dropped: number | undefined
-    for (const { second, count, lastMs } of this.#seconds.values()) {
-      if (lastMs + WINDOW_MS > nowMs) break
-      this.#seconds.delete(second)
-      this.#total -= count
-      dropped = second
-    }
+    this.#forget(nowMs)
+    const dropped = this.#dropped
+    this.#dropped = undefined
     return dropped
   }
 
   used(nowMs: number): number {
-    this.drop(nowMs)
+    this.#forget(nowMs)
     return this.#total
   }
 
@@ -81,5 +78,14 @@ export class MinuteCount {
   /** Until nothing is used any more. */
   resetMs(nowMs: number): number {
     return Math.max(0, (this.#latest?.lastMs ?? Number.NEGATIVE_INFINITY) + WINDOW_MS - nowMs)
+  }
+
+  #forget(nowMs: number): void {
+    for (const { second, count, lastMs } of this.#seconds.values()) {
+      if (lastMs + WINDOW_MS > nowMs) break
+      this.#seconds.delete(second)
+      this.#total -= count
+      this.#dropped = second
+    }
   }
 }
