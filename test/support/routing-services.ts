@@ -26,6 +26,7 @@ import type { RequestEvent } from '../../src/routing/settlement.ts'
 import type { Accounts } from '../../src/routing/spending.ts'
 import { Authenticator } from '../../src/tenants/authenticator.ts'
 import { IsolateRates } from '../../src/tenants/isolate-rates.ts'
+import type { Limits } from '../../src/tenants/limits.ts'
 import type { BudgetKind } from '../../src/tenants/tenant.ts'
 import { KeyDigest } from '../../src/tenants/virtual-key.ts'
 import type { Administration } from '../../workers/gateway/administration.ts'
@@ -58,6 +59,8 @@ export interface RoutingOptions {
   readonly fetch?: Fetch
   readonly accounts?: Accounts
   readonly budget?: BudgetKind
+  readonly keyLimits?: Limits | undefined
+  readonly tenantLimits?: Limits | undefined
 }
 
 export interface RoutingServices {
@@ -190,7 +193,9 @@ export function routingServices(options: RoutingOptions): RoutingServices {
             cacheByUser: true,
             keepsText: false,
             budget: options.budget ?? 'none',
+            limits: options.tenantLimits,
           },
+          limits: options.keyLimits,
         }),
       },
       store: { get: async () => undefined, put: async () => {} },
