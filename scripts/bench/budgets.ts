@@ -14,7 +14,7 @@ import { bundle, freePort, type Served, serve, writeConfig } from './workerd.ts'
 // settled.
 // On raw workerd, with its SQLite on disk. Run: npx node scripts/bench/budgets.ts
 
-const ROUNDS = 5
+const ROUNDS = 3
 const PAIRS = 1_000
 const AT_ONCE = 64
 
