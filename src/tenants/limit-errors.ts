@@ -3,22 +3,24 @@ import type { LimitOwner, LimitRefusal } from './limits.ts'
 
 const WHOSE: Readonly<Record<LimitOwner, string>> = { key: 'this API key', tenant: 'your team' }
 const WHAT = {
-  requests: 'requests a minute',
-  tokens: 'tokens a minute',
-  concurrency: 'requests at the same time',
+  requests: ['request', 'a minute'],
+  tokens: ['token', 'a minute'],
+  concurrency: ['request', 'at the same time'],
 } as const
 
 /** The caller's own limit, and never a provider's: no other model would help. */
 export function limitReached(refusal: LimitRefusal): GatewayError {
   const { of, by, limit } = refusal
   const context = { limit: by, of }
-  if (refusal.kind === 'limited')
+  if (refusal.kind === 'limited') {
+    const [what, when] = WHAT[refusal.by]
     return new GatewayError(
       'rate_limit_exceeded',
-      `The limit of ${WHOSE[of]} is reached: ${count(limit)} ${WHAT[refusal.by]}.`,
+      `The limit of ${WHOSE[of]} is reached: ${count(limit)} ${what}${limit === 1 ? '' : 's'} ${when}.`,
       'Send the request again after the time given in Retry-After, or ask whoever runs this gateway for a higher limit.',
       { retryAfterMs: refusal.retryAfterMs, context },
     )
+  }
   const { asked } = refusal
   if (refusal.by === 'max_tokens')
     return new GatewayError(
