@@ -73,7 +73,7 @@ function gateway(
 
 describe('a limit that is reached', () => {
   it('is told in OpenAI’s shape, asks no other model, and whoever waits as long as told gets through', async () => {
-    const { made } = gateway({ key: { requestsPerMinute: 2 } })
+    const { made, state } = gateway({ key: { requestsPerMinute: 2 } })
     for (const ms of [0, 1_500]) {
       later(ms)
       expect((await ask(made, question())).status).toBe(200)
@@ -95,7 +95,7 @@ describe('a limit that is reached', () => {
     expect(headers.get('x-ratelimit-remaining-requests')).toBe('0')
     expect(headers.get('x-ratelimit-reset-requests')).toBe('56.8s')
     expect(headers.get('x-should-retry')).toBeNull()
-    expect(a.seen.length + b.seen.length).toBe(calls)
+    expect([a.seen.length + b.seen.length, state.asked]).toEqual([calls, 3])
     expect(refused.event).toMatchObject({ outcome: 'client_error', attempts: [], announced: false })
     later(55_299)
     expect((await ask(made, question())).status).toBe(429)
