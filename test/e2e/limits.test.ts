@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import OpenAI from 'openai'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { JsonObject } from '../../src/core/json.ts'
 import { type Answer, type Api, apiAt, chatsAt, codeOf, isHit, lastBody } from '../support/api.ts'
 import { chatBody } from '../support/slots.ts'
@@ -10,16 +10,18 @@ import { type Stack, startStack } from '../support/workers.ts'
 
 // Limits through the whole stack, with OpenAI's own client in front of it.
 
+const PATIENCE = { timeout: 25_000, interval: 200 }
 let stack: Stack
 let api: Api
 let tenants = 0
 beforeAll(async () => {
   stack = await startStack()
   api = apiAt(stack.url)
+  // The first statements of a cold database may take longer than a request waits.
+  await vi.waitFor(() => stack.admin.create('first', 'free'), PATIENCE)
 })
 afterAll(() => stack?.close())
 
-const PATIENCE = { timeout: 25_000, interval: 200 }
 const CHAT = '/v1/chat/completions'
 
 interface Team {
