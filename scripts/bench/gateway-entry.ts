@@ -18,6 +18,7 @@ import type { Provider } from '../../src/models/provider.ts'
 import { IdempotencyKeys } from '../../src/routing/idempotency-keys.ts'
 import { RetryBudget } from '../../src/routing/retry-budget.ts'
 import { Authenticator } from '../../src/tenants/authenticator.ts'
+import { IsolateRates } from '../../src/tenants/isolate-rates.ts'
 import type { Caller } from '../../src/tenants/tenant.ts'
 import { createVirtualKey, KeyDigest } from '../../src/tenants/virtual-key.ts'
 import type { Administration } from '../../workers/gateway/administration.ts'
@@ -199,6 +200,7 @@ function standIns(env: BenchEnv): Services & Administration {
       userHashes: new KeyedHashes(vault, 'user-hash'),
       accounts: { maySpend: async () => ({ kind: 'allowed', isWatched: false, isHard: false }) },
       bounds: listBounds(),
+      rates: new IsolateRates(),
       outputCapTokens: 4_096,
       limits: LIMITS,
     },

@@ -7,6 +7,7 @@ import type { Usage } from '../providers/completion.ts'
 import { FAILURES, type FailureKind } from '../providers/failure-table.ts'
 import { UpstreamError } from '../providers/failures.ts'
 import type { RouteRecord } from '../selection/explain.ts'
+import type { RateState } from '../tenants/limits.ts'
 import type { AnswerChecks } from './answer-checks.ts'
 
 /** `client_error`: the caller's own 4xx. `error`: ours or the provider's, also after a 200. `cancelled`: the caller left. */
@@ -174,6 +175,10 @@ export class Settlement {
   announced = false
   usage: Usage | undefined
   explain: (() => RouteRecord) | undefined
+  /** What the caller's limits leave, where the account or this isolate was asked. */
+  rates: readonly RateState[] | undefined
+  /** Whether limits count the request, and the account did not say what they leave. */
+  isUnchecked = false
   readonly requestId: string
   #predictionId: string
   readonly #receivedAtMs: number

@@ -159,6 +159,27 @@ const TABLE: readonly Row[] = [
     body: () => ({ tenant: 'acme', time_zone: 'Asia/Tokyo' }),
     operator: 200,
   },
+  {
+    method: 'GET',
+    route: '/api/limits',
+    path: at('/api/limits'),
+    own: 200,
+    foreign: 200,
+    operator: 200,
+  },
+  {
+    method: 'PUT',
+    route: '/api/limits',
+    path: at('/api/limits'),
+    body: () => ({ tenant: 'acme', requests_per_minute: 100_000 }),
+    operator: 200,
+  },
+  {
+    method: 'DELETE',
+    route: '/api/limits',
+    path: at('/api/limits?tenant=acme'),
+    operator: 200,
+  },
   { method: 'GET', route: MODELS, path: at(MODELS), own: 200, foreign: 200, operator: 200 },
   {
     method: 'POST',

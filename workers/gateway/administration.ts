@@ -29,9 +29,10 @@ import type { AddressPolicy } from '../../src/providers/address-policy.ts'
 import type { Fetch } from '../../src/providers/fetch.ts'
 import type { Authenticator } from '../../src/tenants/authenticator.ts'
 import type { KvKeyRecords } from '../../src/tenants/kv-records.ts'
+import type { LimitDesk } from '../../src/tenants/limit-desk.ts'
 import type { SupabaseDirectory } from '../../src/tenants/supabase-directory.ts'
 import { accountOutbox } from './account-outbox.ts'
-import { type AccountOf, budgetDesk } from './accounts.ts'
+import { type AccountOf, budgetDesk, limitDesk } from './accounts.ts'
 import { redisConnector, serviceConnector } from './connectors.ts'
 import type { Env } from './env.ts'
 import type { IsolateMetrics } from './isolate-metrics.ts'
@@ -59,6 +60,7 @@ export interface Administration {
   readonly privacy: Privacy
   readonly budgets: BudgetDesk
   readonly costs: CostStore
+  readonly limits: LimitDesk
   /** Tells the tenant's account object, after which the key never spends again. */
   revokeInAccount(tenantId: string, keyId: string): Promise<void>
 }
@@ -135,6 +137,7 @@ export function createAdministration(env: Env, shared: Shared): Administration {
     }),
     budgets: budgetDesk(supabase, account, clock.now, forget),
     costs: new SupabaseCosts(serviceConnector(env, { timeoutMs: BATCH_TIMEOUT_MS }), clock.now),
+    limits: limitDesk(supabase, account, forget),
     revokeInAccount: async (tenantId, keyId) => account(tenantId).revoke(keyId),
   }
 }
