@@ -24,6 +24,7 @@ import type { Administration } from '../../workers/gateway/administration.ts'
 import { createFetch } from '../../workers/gateway/app.ts'
 import { claimStore } from '../../workers/gateway/claims.ts'
 import type { Env } from '../../workers/gateway/env.ts'
+import { flightsOf } from '../../workers/gateway/flights.ts'
 import {
   isolateBuffer,
   isolateMetrics,
@@ -193,6 +194,7 @@ function standIns(env: BenchEnv): Services & Administration {
       accounts: { maySpend: async () => ({ kind: 'allowed', isWatched: false, isHard: false }) },
       bounds: listBounds(),
       outputCapTokens: 4_096,
+      flights: env.FLIGHT && flightsOf(clock, env.FLIGHT),
       limits: LIMITS,
     },
     idempotency: new IdempotencyKeys({ clock, vault, slots, store: claimStore(env.IDEMPOTENCY) }),

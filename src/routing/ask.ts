@@ -6,7 +6,7 @@ import type { Verdict } from '../providers/completion.ts'
 import type { AttemptLimits, Opening } from './attempt.ts'
 import { type AttemptsServices, firstAnswer } from './attempts.ts'
 import type { ChatRequest } from './chat-request.ts'
-import { relay } from './relay.ts'
+import { type Relayed, relay } from './relay.ts'
 import { type AttemptNote, outcomeOf, type Settlement } from './settlement.ts'
 import type { Spending } from './spending.ts'
 
@@ -37,6 +37,16 @@ export interface ModelCall {
   readonly waitUntil: WaitUntil
   readonly settlement: Settlement
   readonly spending: Spending
+  /** Where others may hear the answer too. */
+  readonly shared?: Shared | undefined
+}
+
+/** Who hands an answer on to others, and so has a say in when it is given up. */
+export interface Shared {
+  /** A stream begins. */
+  begins(relayed: Relayed, from: Target): void
+  /** The caller cancelled it. */
+  cancelled(): void
 }
 
 export interface Answered {
@@ -93,14 +103,16 @@ function stream(
   over: (last: Promise<void> | undefined) => void,
 ): ReadableStream<Uint8Array> {
   const { limits, health, clock } = services
-  const { keep, watch, settlement } = call
+  const { keep, watch, settlement, shared } = call
   const relayed = relay(opening, {
     watch,
     requestId: settlement.requestId,
     target: note.target,
     idleMs: limits.idleMs,
     keepLength: keep ? limits.maxEntryLength : 0,
+    onCancel: shared && (() => shared.cancelled()),
   })
+  shared?.begins(relayed, note.target)
   if (left.aborted) relayed.leave()
   else left.addEventListener('abort', relayed.leave, { once: true })
   const settle = async (): Promise<void> => {
@@ -148,7 +160,7 @@ function keepIfWorth(
     : undefined
 }
 
-const giverOf = ({ route }: Target): Omit<Origin, 'predictionId' | 'usage'> => ({
+export const giverOf = ({ route }: Target): Omit<Origin, 'predictionId' | 'usage'> => ({
   model: route.id,
   pricedAs: { provider: route.provider.name, model: route.model, price: route.price },
 })

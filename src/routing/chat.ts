@@ -2,16 +2,20 @@ import type { CacheChain, ChainRead } from '../cache/chain.ts'
 import { type CacheControl, type CacheHeaders, cacheControl } from '../cache/control.ts'
 import type { CacheEntry } from '../cache/entry.ts'
 import type { SlotMaker } from '../cache/slot.ts'
-import { ageSeconds, BYPASS, cacheStatus } from '../cache/status.ts'
+import { ageSeconds, BYPASS, cacheStatus, collapsedStatus } from '../cache/status.ts'
 import type { CacheSlot } from '../cache/tier.ts'
 import { type Clock, type WaitUntil, Watch } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
 import { isObject, type JsonValue } from '../core/json.ts'
 import type { HitFolding } from '../feedback/folding.ts'
 import type { KeyedHashes } from '../feedback/keyed-hashes.ts'
+import type { Target } from '../models/provider.ts'
 import type { Caller } from '../tenants/tenant.ts'
 import { type Answer, type AskServices, askModels, type Keep } from './ask.ts'
 import { checkChatRequest } from './chat-request.ts'
+import { type Asked, fly } from './flight.ts'
+import type { Lead } from './flight-lead.ts'
+import type { Flights } from './flights.ts'
 import { choose, type Plan, type PlanServices, wish } from './plan.ts'
 import type { Settlement } from './settlement.ts'
 import { Spending, type SpendingServices } from './spending.ts'
@@ -22,6 +26,8 @@ export interface ChatServices extends AskServices, PlanServices, SpendingService
   readonly chain: CacheChain
   readonly folding: Pick<HitFolding, 'isDue'>
   readonly userHashes: Pick<KeyedHashes, 'of'>
+  /** Where requests that are alike find each other; absent = each asks for itself. */
+  readonly flights?: Flights | undefined
 }
 
 /** One request as it reached the story: who asks, what, and what ends it. */
@@ -75,14 +81,7 @@ export async function answerChat(services: ChatServices, call: ChatCall): Promis
   settlement.cache = read ? (read.entry ? 'hit' : 'miss') : 'bypass'
   if (read?.entry) {
     watch.stop()
-    settlement.tier = read.from
-    const { origin } = read.entry
-    settlement.origin = origin
-    if (services.folding.isDue(tenant.id)) settlement.fold(origin)
-    settlement.settle('success')
-    const { kind, body } = read.entry
-    const age = ageSeconds(read.entry, services.clock.now())
-    return { kind, body, cacheStatus: status, age, route: undefined }
+    return hit(services, settlement, read, read.entry)
   }
   let plan: Plan
   try {
@@ -94,20 +93,78 @@ export async function answerChat(services: ChatServices, call: ChatCall): Promis
     watch.stop()
     throw error
   }
+  let isStored = false
   const keep: Keep | undefined =
-    slot && control.store ? (answer) => store(services, slot, control, answer, settlement) : undefined
+    slot && control.store
+      ? async (answer) => {
+          await store(services, slot, control, answer, settlement)
+          isStored = true
+        }
+      : undefined
   const { signal, waitUntil } = call
   const { targets, standsFor } = plan
   const spending = new Spending(services, caller, settlement)
   const asked = { targets, standsFor, request: plan.request, keep, watch, signal, waitUntil, settlement }
-  const { body, answeredBy } = await askModels(services, { ...asked, spending })
   const kind = request.stream === true ? 'sse' : 'json'
+  const own = (answeredBy: Target): Omit<ChatAnswer, 'body' | 'cacheStatus'> => ({
+    kind,
+    age: undefined,
+    route: plan.routeHeader(targets.indexOf(answeredBy)),
+  })
+  const { flights } = services
+  if (!flights || !slot || !read || !keep) {
+    const { body, answeredBy } = await askModels(services, { ...asked, spending })
+    return { ...own(answeredBy), body, cacheStatus: status }
+  }
+
+  const ask = async (lead: Lead | undefined): Promise<Asked> => {
+    let over: Promise<unknown> | undefined
+    const hold: WaitUntil = (promise) => {
+      over = promise
+      waitUntil(promise)
+    }
+    const shared = lead && { shared: lead, signal: () => lead.signal, waitUntil: hold }
+    const answered = await askModels(services, { ...asked, ...shared, spending })
+    return { ...answered, stored: Promise.resolve(over).then(() => isStored) }
+  }
+  const again = async (): Promise<ChatAnswer | undefined> => {
+    const read = await lookUp(services, call, slot, control, watch)
+    return read.entry && hit(services, settlement, read, read.entry)
+  }
+  const shared = { slotId: slot.id, kind, watch, signal, waitUntil, settlement, lookUp: again, ask } as const
+  const flown = await fly(services, flights, shared)
+  if (flown.kind === 'hit') {
+    watch.stop()
+    return flown.hit
+  }
+  if (flown.kind === 'shared') {
+    const cacheStatus = collapsedStatus(status, true)
+    return { kind, body: flown.body, cacheStatus, age: undefined, route: undefined }
+  }
+  const { body, answeredBy } = flown.answered
+  return {
+    ...own(answeredBy),
+    body,
+    cacheStatus: flown.followed ? collapsedStatus(status, false) : status,
+  }
+}
+
+/** Settles the request by what was stored. */
+function hit(services: ChatServices, settlement: Settlement, read: ChainRead, entry: CacheEntry): ChatAnswer {
+  settlement.cache = 'hit'
+  settlement.tier = read.from
+  const { kind, body, origin } = entry
+  settlement.origin = origin
+  const { tenantId } = settlement
+  if (tenantId !== undefined && services.folding.isDue(tenantId)) settlement.fold(origin)
+  settlement.settle('success')
+  const nowMs = services.clock.now()
   return {
     kind,
     body,
-    cacheStatus: status,
-    age: undefined,
-    route: plan.routeHeader(targets.indexOf(answeredBy)),
+    cacheStatus: cacheStatus(read, nowMs),
+    age: ageSeconds(entry, nowMs),
+    route: undefined,
   }
 }
 

@@ -34,6 +34,7 @@ import { cacheChain } from './cache-chain.ts'
 import { claimStore } from './claims.ts'
 import { serviceConnector } from './connectors.ts'
 import { type Env, MIN_SECRET_LENGTH, positiveInteger, requireSecret } from './env.ts'
+import { flightsOf } from './flights.ts'
 import {
   type IsolateMetrics,
   isolateMetrics,
@@ -63,6 +64,12 @@ export interface Services {
   readonly maxBodyBytes: number
 }
 
+/** What the platform says of where a request came from and which data centre took it. */
+export interface Place {
+  readonly continent?: string | undefined
+  readonly colo?: string | undefined
+}
+
 export const workerClock: Clock = {
   now: () => Date.now(),
   after: (ms, fn) => {
@@ -75,10 +82,10 @@ const KIB = 1024
 
 /**
  * Builds the services from the environment.
- * @param continent where the isolate's first request came from
+ * @param place where the isolate's first request came from and arrived
  * @throws GatewayError `misconfigured`, naming the secret that is missing
  */
-export function createServices(env: Env, continent?: string): Services & Administration {
+export function createServices(env: Env, place: Place = {}): Services & Administration {
   const clock = workerClock
   const vault = new Vault(rootSecret(env))
   const supabase = serviceConnector(env)
@@ -86,7 +93,7 @@ export function createServices(env: Env, continent?: string): Services & Adminis
   const directory = new SupabaseDirectory(supabase, digest, clock.now)
   const keyRecords = new KvKeyRecords(env.CACHE, vault)
   const authenticator = new Authenticator({ clock, digest, directory, store: keyRecords })
-  const { buffer, observer } = shardedBuffer(env, clock, continent)
+  const { buffer, observer } = shardedBuffer(env, clock, place.continent)
   const chain = cacheChain(env, clock, observer, supabase)
   const fetchUpstream: Fetch = (url, init) => fetch(url, init)
   const policy = addressPolicyOf(env)
@@ -159,6 +166,7 @@ export function createServices(env: Env, continent?: string): Services & Adminis
       slots,
       folding,
       userHashes,
+      flights: env.FLIGHT && flightsAreOn(env) ? flightsOf(clock, env.FLIGHT, place.colo) : undefined,
       ...spendingServices(env, account),
       limits: {
         answerMs: positiveInteger(env, 'UPSTREAM_TIMEOUT_MS', 300_000),
@@ -188,6 +196,16 @@ export function createServices(env: Env, continent?: string): Services & Adminis
       send,
     }),
   }
+}
+
+/** @throws GatewayError `misconfigured` */
+function flightsAreOn({ FLIGHTS = 'on' }: Env): boolean {
+  if (FLIGHTS === 'on' || FLIGHTS === 'off') return FLIGHTS === 'on'
+  throw new GatewayError(
+    'misconfigured',
+    'The gateway is not configured: FLIGHTS must be on or off.',
+    'Correct FLIGHTS and deploy again.',
+  )
 }
 
 const reportRegistryTrouble = (trouble: RegistryTrouble): void =>
