@@ -62,9 +62,11 @@ export class FlightDesk {
     this.#limits = limits
   }
 
-  /** How many answers are asked for, and what is held of them, characters. */
-  get load(): { readonly flights: number; readonly length: number } {
-    return { flights: this.#flights.size, length: this.#length }
+  /** How many answers are asked for, how many requests wait for them, and what is held of them, characters. */
+  get load(): { readonly flights: number; readonly followers: number; readonly length: number } {
+    const flights = [...this.#flights.values()]
+    const followers = flights.reduce((sum, flight) => sum + flight.followers.size, 0)
+    return { flights: flights.length, followers, length: this.#length }
   }
 
   /**

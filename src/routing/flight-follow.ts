@@ -1,5 +1,5 @@
 import { utf8 } from '../core/bytes.ts'
-import { DeadlineError, type Watch } from '../core/clock.ts'
+import { DeadlineError, type WaitUntil, type Watch } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
 import { sseEvent } from '../providers/sse.ts'
 import type { AttemptLimits } from './attempt.ts'
@@ -14,6 +14,7 @@ export interface FollowCall {
   readonly watch: Watch
   /** Fires when the caller leaves. */
   readonly left: AbortSignal
+  readonly waitUntil: WaitUntil
   readonly settlement: Settlement
 }
 
@@ -33,7 +34,7 @@ const IDLE_MORE_MS = 1_000
  * @throws GatewayError what the model answered those who asked it
  */
 export async function follow(call: FollowCall): Promise<Followed> {
-  const { settlement, limits, kind, left, seat } = call
+  const { settlement, limits, kind, left } = call
   settlement.follow()
   const follower = new Follower(call)
   const firstMs = kind === 'json' ? limits.answerMs : limits.connectMs + limits.firstTokenMs
@@ -51,7 +52,6 @@ export async function follow(call: FollowCall): Promise<Followed> {
     settlement.settle('cancelled')
     throw nobodyWaits()
   }
-  seat.leave()
   if (first.kind === 'failed') throw toError(first.failure)
   return { kind: first.kind === 'late' ? 'late' : 'lost' }
 }
@@ -131,7 +131,7 @@ class Follower {
     if (this.#isOver) return
     this.pause()
     this.#call.watch.stop()
-    this.#call.seat.leave()
+    this.#call.waitUntil(this.#call.seat.leave())
   }
 
   /** @returns what a stream is to end with */

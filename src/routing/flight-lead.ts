@@ -116,7 +116,7 @@ export class Lead implements Shared {
     const said = this.#said()
     // Too long: whoever follows takes over.
     if (said === undefined) {
-      this.#call.seat.leave()
+      void this.#call.seat.leave()
       this.tell(false)
       return
     }
@@ -173,8 +173,7 @@ export class Lead implements Shared {
   #close(): void {
     this.#cancelGrace?.()
     this.#call.left.removeEventListener('abort', this.#onLeft)
-    this.#call.seat.leave()
-    this.#over.resolve()
+    this.#over.resolve(this.#call.seat.leave())
   }
 }
 

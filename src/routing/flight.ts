@@ -72,7 +72,7 @@ export async function fly<Hit>(
     const left = call.signal()
     if (role === 'follow') {
       followed = true
-      const heard = await follow({ seat, kind, limits, watch, left, settlement })
+      const heard = await follow({ seat, kind, limits, watch, left, waitUntil, settlement })
       if (heard.kind === 'answer') return { kind: 'shared', body: heard.body }
       if (heard.kind === 'late') break
       if (heard.kind === 'lost') continue

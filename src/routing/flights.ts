@@ -9,8 +9,8 @@ export interface Seat {
   end(end: FlightEnd): Promise<void>
   land(isStored: boolean, hasShared: boolean): Promise<boolean>
   fail(failure: SharedFailure | undefined): Promise<void>
-  /** Never throws. */
-  leave(): void
+  /** @returns once the directory knows; never rejects */
+  leave(): Promise<void>
 }
 
 export type Boarded =
@@ -57,7 +57,7 @@ export class Flights {
     } catch {
       this.#breaker.failure(this.#clock.now())
       // A seat that comes too late must not be taken for one whose request is at work.
-      joining.then((late) => 'seat' in late && late.seat.leave()).catch(() => {})
+      joining.then((late) => ('seat' in late ? late.seat.leave() : undefined)).catch(() => {})
       return ALONE
     }
   }

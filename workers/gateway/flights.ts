@@ -34,11 +34,11 @@ function seatOf(stub: unknown): Seat {
     end: async (end) => far.end(end),
     land: async (isStored, hasShared) => far.land(isStored, hasShared),
     fail: async (failure) => far.fail(failure),
-    leave: () => {
+    leave: async () => {
       if (isLeft) return
       isLeft = true
       // Letting go says it all, unless an answer is being waited for.
-      if (isWaiting) void Promise.resolve(far.leave()).catch(() => {})
+      if (isWaiting) await Promise.resolve(far.leave()).catch(() => {})
       far[Symbol.dispose]()
     },
   }
