@@ -44,7 +44,7 @@ function provider() {
 function bench(more: Partial<RoutingOptions> = {}, before?: () => Promise<void>) {
   const clock = fakeClock()
   const { calls, fetch } = provider()
-  const { desk, flights } = memoryFlights(clock, before)
+  const { flights, load, die } = memoryFlights(clock, before)
   const minute = 60_000
   const gateway = routingGateway({
     providers: [providerAt('first', 'https://provider.example/v1')],
@@ -62,8 +62,8 @@ function bench(more: Partial<RoutingOptions> = {}, before?: () => Promise<void>)
     if (!made) throw new Error('no call')
     return made
   }
-  const followed = (count: number) => expect.poll(() => desk.load.followers, { interval: 1 }).toBe(count)
-  return { clock, calls, call, desk, gateway, followed }
+  const followed = (count: number) => expect.poll(() => load().followers, { interval: 1 }).toBe(count)
+  return { clock, calls, call, die, gateway, followed }
 }
 const text = async (answering: Promise<Response>) => (await answering).text()
 const write = (to: ReadableStreamDefaultController<Uint8Array>, ...said: readonly string[]) => {
@@ -224,5 +224,24 @@ describe('an answer', () => {
     one.answer(200, completion('for all keys'))
     for (const answering of all) expect(await text(answering)).toContain('for all keys')
     expect(calls).toHaveLength(1)
+  })
+})
+
+describe('a directory that dies', () => {
+  it('is joined anew by those who wait: one of them asks', async () => {
+    const { gateway, call, calls, die, followed } = bench()
+    const body = question()
+    const first = gateway.chat(body)
+    const one = await call(0)
+    const others = [gateway.chat(body), gateway.chat(body), gateway.chat(body)]
+    await followed(3)
+    die()
+    const two = await call(1)
+    await followed(2)
+    one.answer(200, completion('of the first'))
+    two.answer(200, completion('of the second'))
+    expect(await text(first)).toContain('of the first')
+    for (const other of others) expect(await text(other)).toContain('of the second')
+    expect(calls).toHaveLength(2)
   })
 })
