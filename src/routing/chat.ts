@@ -9,10 +9,9 @@ import { GatewayError } from '../core/errors.ts'
 import { isObject, type JsonValue } from '../core/json.ts'
 import type { HitFolding } from '../feedback/folding.ts'
 import type { KeyedHashes } from '../feedback/keyed-hashes.ts'
-import type { Target } from '../models/provider.ts'
 import type { Caller } from '../tenants/tenant.ts'
-import { type Answer, type AskServices, askModels, type Keep } from './ask.ts'
-import { checkChatRequest } from './chat-request.ts'
+import { type Answer, type Answered, type AskServices, askModels, type Keep } from './ask.ts'
+import { type ChatRequest, checkChatRequest } from './chat-request.ts'
 import { type Asked, fly } from './flight.ts'
 import type { Lead } from './flight-lead.ts'
 import type { Flights } from './flights.ts'
@@ -93,6 +92,62 @@ export async function answerChat(services: ChatServices, call: ChatCall): Promis
     watch.stop()
     throw error
   }
+  return answerMiss(services, call, { request, plan, slot, control, read, status, watch })
+}
+
+/** A request that nothing stored answers. */
+interface Miss {
+  readonly request: ChatRequest
+  readonly plan: Plan
+  readonly slot: CacheSlot | undefined
+  readonly control: CacheControl
+  readonly read: ChainRead | undefined
+  readonly status: string
+  readonly watch: Watch
+}
+
+async function answerMiss(services: ChatServices, call: ChatCall, miss: Miss): Promise<ChatAnswer> {
+  const { flights } = services
+  const { request, plan, slot, control, read, status, watch } = miss
+  const { signal, waitUntil, settlement } = call
+  const { targets } = plan
+  const kind = request.stream === true ? 'sse' : 'json'
+  const ask = asker(services, call, miss)
+  const asked = ({ body, answeredBy }: Answered, cacheStatus: string): ChatAnswer => {
+    const route = plan.routeHeader(targets.indexOf(answeredBy))
+    return { kind, body, cacheStatus, age: undefined, route }
+  }
+  if (!flights || !slot || !read || !control.store) return asked(await ask(undefined), status)
+
+  const lookAgain = async (): Promise<ChatAnswer | undefined> => {
+    const read = await lookUp(services, call, slot, control, watch)
+    return read.entry && hit(services, settlement, read, read.entry)
+  }
+  const { id: slotId } = slot
+  const flown = await fly(services, flights, {
+    slotId,
+    kind,
+    watch,
+    signal,
+    waitUntil,
+    settlement,
+    lookAgain,
+    ask,
+  })
+  if (flown.kind === 'asked')
+    return asked(flown.answered, flown.followed ? collapsedStatus(status, false) : status)
+  if (flown.kind === 'shared') {
+    const cacheStatus = collapsedStatus(status, true)
+    return { kind, body: flown.body, cacheStatus, age: undefined, route: undefined }
+  }
+  watch.stop()
+  return flown.hit
+}
+
+/** Asks the models, at most once. */
+function asker(services: ChatServices, call: ChatCall, { plan, slot, control, watch }: Miss) {
+  const { signal, waitUntil, settlement } = call
+  const { targets, standsFor, request } = plan
   let isStored = false
   const keep: Keep | undefined =
     slot && control.store
@@ -101,51 +156,17 @@ export async function answerChat(services: ChatServices, call: ChatCall): Promis
           isStored = true
         }
       : undefined
-  const { signal, waitUntil } = call
-  const { targets, standsFor } = plan
-  const spending = new Spending(services, caller, settlement)
-  const asked = { targets, standsFor, request: plan.request, keep, watch, signal, waitUntil, settlement }
-  const kind = request.stream === true ? 'sse' : 'json'
-  const own = (answeredBy: Target): Omit<ChatAnswer, 'body' | 'cacheStatus'> => ({
-    kind,
-    age: undefined,
-    route: plan.routeHeader(targets.indexOf(answeredBy)),
-  })
-  const { flights } = services
-  if (!flights || !slot || !read || !keep) {
-    const { body, answeredBy } = await askModels(services, { ...asked, spending })
-    return { ...own(answeredBy), body, cacheStatus: status }
-  }
-
-  const ask = async (lead: Lead | undefined): Promise<Asked> => {
+  const spending = new Spending(services, call.caller, settlement)
+  const models = { targets, standsFor, request, keep, watch, signal, waitUntil, settlement, spending }
+  return async (lead: Lead | undefined): Promise<Asked> => {
     let over: Promise<unknown> | undefined
     const hold: WaitUntil = (promise) => {
       over = promise
       waitUntil(promise)
     }
     const shared = lead && { shared: lead, signal: () => lead.signal, waitUntil: hold }
-    const answered = await askModels(services, { ...asked, ...shared, spending })
+    const answered = await askModels(services, { ...models, ...shared })
     return { ...answered, stored: Promise.resolve(over).then(() => isStored) }
-  }
-  const again = async (): Promise<ChatAnswer | undefined> => {
-    const read = await lookUp(services, call, slot, control, watch)
-    return read.entry && hit(services, settlement, read, read.entry)
-  }
-  const shared = { slotId: slot.id, kind, watch, signal, waitUntil, settlement, lookUp: again, ask } as const
-  const flown = await fly(services, flights, shared)
-  if (flown.kind === 'hit') {
-    watch.stop()
-    return flown.hit
-  }
-  if (flown.kind === 'shared') {
-    const cacheStatus = collapsedStatus(status, true)
-    return { kind, body: flown.body, cacheStatus, age: undefined, route: undefined }
-  }
-  const { body, answeredBy } = flown.answered
-  return {
-    ...own(answeredBy),
-    body,
-    cacheStatus: flown.followed ? collapsedStatus(status, false) : status,
   }
 }
 

@@ -115,18 +115,24 @@ export class Lead implements Shared {
     if (this.#hasShared || !this.#said) return
     const said = this.#said()
     // Too long: whoever follows takes over.
-    if (said === undefined) {
-      void this.#call.seat.leave()
-      this.tell(false)
-      return
+    if (said === undefined) this.#stop()
+    else {
+      this.#hasShared = true
+      this.#say(said)
     }
-    this.#hasShared = true
-    this.#say(said)
   }
 
   #say(text: string): void {
     this.#unsent += text
-    this.#sending ??= this.#send()
+    // A directory that is slower than the model must not fill the memory here.
+    if (this.#unsent.length > MAX_SHARED) this.#stop()
+    else this.#sending ??= this.#send()
+  }
+
+  #stop(): void {
+    this.#unsent = ''
+    this.#call.waitUntil(this.#call.seat.leave())
+    this.tell(false)
   }
 
   /** One call after the other, each with all that has come meanwhile. */
@@ -149,7 +155,7 @@ export class Lead implements Shared {
     const { seat } = this.#call
     try {
       const end = await this.#end
-      if (!end) return await seat.fail(undefined)
+      if (!end || (end.failure && !this.#hasShared)) return await seat.fail(end?.failure)
       if (this.#hasShared) await this.#finish(end)
       const isStored = await stored
       if (await seat.land(isStored, this.#hasShared)) {

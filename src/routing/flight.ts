@@ -20,7 +20,7 @@ export interface FlightCall<Hit> {
   readonly waitUntil: WaitUntil
   readonly settlement: Settlement
   /** Looks into the cache once more. */
-  readonly lookUp: () => Promise<Hit | undefined>
+  readonly lookAgain: () => Promise<Hit | undefined>
   /** Asks the model. @param lead who answers for that, where others may wait for it */
   readonly ask: (lead: Lead | undefined) => Promise<Asked>
 }
@@ -63,7 +63,7 @@ export async function fly<Hit>(
     const boarded = await flights.join(slotId, again, tell, watch)
     if (boarded.role === 'alone') break
     if (boarded.role === 'landed') {
-      const hit = await call.lookUp()
+      const hit = await call.lookAgain()
       if (hit !== undefined) return { kind: 'hit', hit }
       again = true
       continue

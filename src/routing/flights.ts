@@ -34,11 +34,13 @@ const ALONE: Boarded = { role: 'alone' }
 export class Flights {
   readonly #clock: Clock
   readonly #directory: Directory
+  readonly #joinMs: number
   readonly #breaker = new Breaker()
 
-  constructor(clock: Clock, directory: Directory) {
+  constructor(clock: Clock, directory: Directory, joinMs = JOIN_MS) {
     this.#clock = clock
     this.#directory = directory
+    this.#joinMs = joinMs
   }
 
   /** Never rejects. */
@@ -51,7 +53,7 @@ export class Flights {
     if (!this.#breaker.allows(this.#clock.now())) return ALONE
     const joining = this.#directory(slotId, again, tell)
     try {
-      const boarded = await watch.within(JOIN_MS, joining)
+      const boarded = await watch.within(this.#joinMs, joining)
       this.#breaker.success()
       return boarded
     } catch {

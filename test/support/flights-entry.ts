@@ -13,6 +13,8 @@ interface FlightsEnv {
   readonly TENANT: string
   /** The deadline of every wait, milliseconds. */
   readonly DEADLINE_MS: string
+  /** How long it waits for the directory, milliseconds. */
+  readonly JOIN_MS: string
   readonly FLIGHT: DurableObjectNamespace<Flight>
 }
 
@@ -32,7 +34,7 @@ export class BrokenFlight extends DurableObject {
 
 let made: (RoutingServices & { readonly gateway: Services }) | undefined
 
-function madeOf({ UPSTREAM, TENANT, DEADLINE_MS, FLIGHT }: FlightsEnv) {
+function madeOf({ UPSTREAM, TENANT, DEADLINE_MS, JOIN_MS, FLIGHT }: FlightsEnv) {
   if (made) return made
   const ms = Number(DEADLINE_MS)
   const routing = routingServices({
@@ -63,7 +65,7 @@ function madeOf({ UPSTREAM, TENANT, DEADLINE_MS, FLIGHT }: FlightsEnv) {
     directory,
     store: { get: async () => undefined, put: async () => {} },
   })
-  const chat = { ...services.chat, flights: flightsOf(workerClock, FLIGHT) }
+  const chat = { ...services.chat, flights: flightsOf(workerClock, FLIGHT, 'local', Number(JOIN_MS)) }
   made = { ...routing, gateway: { ...services, authenticator, chat } }
   return made
 }

@@ -10,12 +10,12 @@ import { startUpstream, type UpstreamFaults } from './upstream-faults.ts'
 
 /** Isolates, each a gateway of its own: the first three share flights, the third one serves another tenant. */
 const GATEWAYS = {
-  main: { tenant: 't', deadlineMs: 8_000, className: 'Flight' },
-  other: { tenant: 't', deadlineMs: 8_000, className: 'Flight' },
-  rival: { tenant: 'rival', deadlineMs: 8_000, className: 'Flight' },
+  main: { tenant: 't', deadlineMs: 20_000, className: 'Flight' },
+  other: { tenant: 't', deadlineMs: 20_000, className: 'Flight' },
+  rival: { tenant: 'rival', deadlineMs: 20_000, className: 'Flight' },
   hasty: { tenant: 't', deadlineMs: 400, className: 'Flight' },
-  silent: { tenant: 't', deadlineMs: 8_000, className: 'SilentFlight' },
-  broken: { tenant: 't', deadlineMs: 8_000, className: 'BrokenFlight' },
+  silent: { tenant: 't', deadlineMs: 20_000, className: 'SilentFlight' },
+  broken: { tenant: 't', deadlineMs: 20_000, className: 'BrokenFlight' },
 } as const
 export type GatewayName = keyof typeof GATEWAYS
 
@@ -48,7 +48,13 @@ export async function startFlights(): Promise<FlightsStack> {
     const service = className === 'Flight' ? 'state' : name
     return {
       mainFile: entry,
-      texts: { UPSTREAM: upstream.url, TENANT: tenant, DEADLINE_MS: String(deadlineMs) },
+      texts: {
+        UPSTREAM: upstream.url,
+        TENANT: tenant,
+        DEADLINE_MS: String(deadlineMs),
+        // A directory that is well must not be given up because this machine has other work to do.
+        JOIN_MS: className === 'Flight' ? '5000' : '50',
+      },
       bindings: [
         `(name = "FLIGHT", durableObjectNamespace = (className = "${className}", serviceName = "${service}"))`,
       ],

@@ -6,8 +6,12 @@ import type { Flight } from '../state/flight.ts'
 const OBJECTS = 8
 
 /** @param colo the data centre: who is there shares */
-export const flightsOf = (clock: Clock, namespace: DurableObjectNamespace<Flight>, colo = 'local'): Flights =>
-  new Flights(clock, directoryOf(namespace, colo))
+export const flightsOf = (
+  clock: Clock,
+  namespace: DurableObjectNamespace<Flight>,
+  colo = 'local',
+  joinMs?: number,
+): Flights => new Flights(clock, directoryOf(namespace, colo), joinMs)
 
 const directoryOf =
   (namespace: DurableObjectNamespace<Flight>, colo: string): Directory =>
