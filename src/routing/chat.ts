@@ -148,25 +148,19 @@ async function answerMiss(services: ChatServices, call: ChatCall, miss: Miss): P
 function asker(services: ChatServices, call: ChatCall, { plan, slot, control, watch }: Miss) {
   const { signal, waitUntil, settlement } = call
   const { targets, standsFor, request } = plan
-  let isStored = false
   const keep: Keep | undefined =
-    slot && control.store
-      ? async (answer) => {
-          await store(services, slot, control, answer, settlement)
-          isStored = true
-        }
-      : undefined
+    slot && control.store ? (answer) => store(services, slot, control, answer, settlement) : undefined
   const spending = new Spending(services, call.caller, settlement)
   const models = { targets, standsFor, request, keep, watch, signal, waitUntil, settlement, spending }
   return async (lead: Lead | undefined): Promise<Asked> => {
-    let over: Promise<unknown> | undefined
+    let over: Promise<unknown> = Promise.resolve()
     const hold: WaitUntil = (promise) => {
       over = promise
       waitUntil(promise)
     }
     const shared = lead && { shared: lead, signal: () => lead.signal, waitUntil: hold }
     const answered = await askModels(services, { ...models, ...shared })
-    return { ...answered, stored: Promise.resolve(over).then(() => isStored) }
+    return { ...answered, over }
   }
 }
 

@@ -5,7 +5,7 @@ export type Tell = (isFollowed: boolean) => void
 
 export type Joined =
   | { readonly role: 'lead' | 'follow'; readonly seat: Place }
-  /** An answer has just been stored: look for it again. */
+  /** An answer came just now: look for it in the cache. */
   | { readonly role: 'landed' }
   /** There is no room here. */
   | { readonly role: 'alone' }
@@ -18,7 +18,7 @@ export interface DeskLimits {
 }
 
 const LIMITS: DeskLimits = { flightLength: 1_000_000, totalLength: 32_000_000 }
-/** How long it is remembered that an answer was stored: longer than a request takes from its look-up to here. */
+/** How long it is remembered that an answer came, and so was most likely stored: longer than a request takes from its look-up to here. */
 const LANDED_MS = 2_000
 /**
  * How long one call waits. A runtime does not tell that the caller is gone before its call has been answered, so this is
@@ -43,7 +43,10 @@ interface Flight {
   /** What the others get instead of an answer. */
   failure: SharedFailure | undefined
   isLost: boolean
+  isLanded: boolean
 }
+
+const saidIn = ({ dropped, texts }: Flight): number => dropped + texts.length
 
 /**
  * Who asks a model for which slot, and who waits for that. Holds of an answer only what a leader hands over, which is
@@ -90,6 +93,7 @@ export class FlightDesk {
       end: undefined,
       failure: undefined,
       isLost: false,
+      isLanded: false,
     }
     this.#flights.set(slot, seat.flight)
     return { role: 'lead', seat }
@@ -132,12 +136,16 @@ export class FlightDesk {
     this.unfollow(flight, seat)
   }
 
-  /** @returns true where others wait and nothing was said to them: then it stays open */
-  land(flight: Flight, isStored: boolean, hasShared: boolean): boolean {
-    if (!hasShared && flight.followers.size > 0) return true
+  /** The leader is done: those to whom nothing was said look into the cache. In mid-sentence, the rest is lost. */
+  left(flight: Flight): void {
+    if (!flight.end && saidIn(flight) > 0) flight.isLost = true
+    else {
+      flight.isLanded = true
+      this.#landed.delete(flight.slot)
+      this.#landed.set(flight.slot, this.clock.now() + LANDED_MS)
+    }
     this.#remove(flight)
-    if (isStored) this.#landed.set(flight.slot, this.clock.now() + LANDED_MS)
-    return false
+    wakeAll(flight)
   }
 
   /** @param failure the provider's, which the others would most likely meet too */
@@ -147,15 +155,14 @@ export class FlightDesk {
       flight.failure = failure
       this.#remove(flight)
       wakeAll(flight)
-    } else this.leaderless(flight)
+    } else this.#handOver(flight)
   }
 
   /** Where nothing was said the next in turn takes over, otherwise the rest is lost. */
-  leaderless(flight: Flight): void {
-    if (this.#flights.get(flight.slot) !== flight) return
+  #handOver(flight: Flight): void {
     const [next] = flight.followers
-    if (flight.end || flight.dropped + flight.texts.length > 0 || !next) {
-      flight.isLost = flight.end === undefined
+    if (saidIn(flight) > 0 || !next) {
+      flight.isLost = true
       this.#remove(flight)
       wakeAll(flight)
       return
@@ -248,38 +255,35 @@ export class Place {
     }
     if (flight.end) return { kind: 'over', end: flight.end }
     if (flight.failure) return { kind: 'failed', failure: flight.failure }
-    return flight.isLost ? { kind: 'lost' } : undefined
+    if (flight.isLost) return { kind: 'lost' }
+    return flight.isLanded ? { kind: 'landed' } : undefined
   }
 
   say(text: string): void {
     if (this.#leads) this.#desk.say(this.flight, text)
   }
 
-  /** All was said; the answer is still being stored. */
+  /** All was said; the answer may still have to be stored. */
   end(end: FlightEnd): void {
     if (!this.#leads) return
     this.flight.end = end
     wakeAll(this.flight)
   }
 
-  /** @returns whether all that was said is still wanted */
-  land(isStored: boolean, hasShared: boolean): boolean {
-    return this.#leads && this.#desk.land(this.flight, isStored, hasShared)
-  }
-
+  /** There is no answer to be had from this one. @param failure what others would meet, too */
   fail(failure: SharedFailure | undefined): void {
     if (!this.#leads) return
     this.#isGone = true
     this.#desk.failed(this.flight, failure)
   }
 
-  /** Nobody sits here any more. */
+  /** Nobody sits here any more: of a leader, once its answer is stored. */
   leave(): void {
     if (this.#isGone) return
     const leads = this.#leads
     this.#isGone = true
     this.wake()
-    if (leads) this.#desk.leaderless(this.flight)
+    if (leads) this.#desk.left(this.flight)
     else this.#desk.unfollow(this.flight, this)
   }
 }

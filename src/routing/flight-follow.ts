@@ -19,12 +19,13 @@ export interface FollowCall {
 }
 
 /**
- * What came of following: an answer; `lead`: it is to ask the model, for all who still wait; `lost`: the directory is
+ * What came of following: an answer; `lead`: it is to ask the model, for all who still wait; `landed`: the answer is
+ * to be found in the cache; `lost`: the directory is
  * gone, or the answer, of which nothing was passed on; `late`: it has waited as long as it would for a model.
  */
 export type Followed =
   | { readonly kind: 'answer'; readonly body: string | ReadableStream<Uint8Array> }
-  | { readonly kind: 'lead' | 'lost' | 'late' }
+  | { readonly kind: 'lead' | 'landed' | 'lost' | 'late' }
 
 /** A leader ends a silent stream itself; its word of that takes a moment. */
 const IDLE_MORE_MS = 1_000
@@ -53,7 +54,7 @@ export async function follow(call: FollowCall): Promise<Followed> {
     throw nobodyWaits()
   }
   if (first.kind === 'failed') throw toError(first.failure)
-  return { kind: first.kind === 'late' ? 'late' : 'lost' }
+  return { kind: first.kind === 'late' || first.kind === 'landed' ? first.kind : 'lost' }
 }
 
 class Follower {

@@ -90,16 +90,16 @@ export class Lead implements Shared {
 
   /**
    * The model answers.
-   * @param stored resolves once all is over: whether the answer now lies in the cache
+   * @param over resolves once all is over, and the answer stored where it may be
    */
-  answered({ body, answeredBy }: Answered, stored: Promise<boolean>): void {
+  answered({ body, answeredBy }: Answered, over: Promise<unknown>): void {
     if (typeof body === 'string') {
       const end = { origin: originOf(this.#call.settlement, answeredBy, this.#call.settlement.usage) }
       this.#end = Promise.resolve(end)
       this.#said = () => (body.length <= MAX_SHARED ? body : undefined)
       if (this.#isFollowed) this.#share()
     }
-    void this.#land(stored)
+    void this.#land(over)
   }
 
   /** The model does not answer. @param asked whether any model was asked at all */
@@ -131,7 +131,7 @@ export class Lead implements Shared {
 
   #stop(): void {
     this.#unsent = ''
-    this.#call.waitUntil(this.#call.seat.leave())
+    this.#call.seat.fail(undefined).catch(() => {})
     this.tell(false)
   }
 
@@ -151,19 +151,16 @@ export class Lead implements Shared {
     this.#sending = undefined
   }
 
-  async #land(stored: Promise<boolean>): Promise<void> {
+  async #land(over: Promise<unknown>): Promise<void> {
     const { seat } = this.#call
     try {
       const end = await this.#end
       if (!end || (end.failure && !this.#hasShared)) return await seat.fail(end?.failure)
-      if (this.#hasShared) await this.#finish(end)
-      const isStored = await stored
-      if (await seat.land(isStored, this.#hasShared)) {
-        // Somebody came while it was being stored.
-        this.#share()
-        await this.#finish(end)
-        await seat.land(isStored, true)
-      }
+      const hasShared = this.#hasShared
+      if (hasShared) await this.#finish(end)
+      await over
+      // Somebody came while it was being stored. Whoever comes later than this looks into the cache.
+      if (this.#hasShared && !hasShared) await this.#finish(end)
     } catch {
       // Without the directory there is nobody to tell.
     } finally {

@@ -31,6 +31,8 @@ export type Heard =
   | { readonly kind: 'nothing' }
   /** Nobody asks the model: this one is to. */
   | { readonly kind: 'lead' }
+  /** An answer came, and nothing of it was handed over: look for it in the cache. */
+  | { readonly kind: 'landed' }
   /** The rest will never come. */
   | { readonly kind: 'lost' }
   | { readonly kind: 'failed'; readonly failure: SharedFailure }

@@ -1,7 +1,7 @@
 import type { Clock, WaitUntil, Watch } from '../core/clock.ts'
 import type { Answered } from './ask.ts'
 import type { AttemptLimits } from './attempt.ts'
-import { follow } from './flight-follow.ts'
+import { type Followed, follow } from './flight-follow.ts'
 import { Lead } from './flight-lead.ts'
 import type { Flights } from './flights.ts'
 import type { Settlement } from './settlement.ts'
@@ -26,8 +26,8 @@ export interface FlightCall<Hit> {
 }
 
 export interface Asked extends Answered {
-  /** Resolves once all is over: whether the answer now lies in the cache. */
-  readonly stored: Promise<boolean>
+  /** Resolves once all is over, and the answer stored where it may be. */
+  readonly over: Promise<unknown>
 }
 
 /** Where a request got its answer from. */
@@ -62,22 +62,22 @@ export async function fly<Hit>(
     }
     const boarded = await flights.join(slotId, again, tell, watch)
     if (boarded.role === 'alone') break
-    if (boarded.role === 'landed') {
+    let came: Followed['kind'] | 'follow' = boarded.role
+    if (boarded.role === 'follow') {
+      followed = true
+      const { seat } = boarded
+      const heard = await follow({ seat, kind, limits, watch, left: call.signal(), waitUntil, settlement })
+      if (heard.kind === 'answer') return { kind: 'shared', body: heard.body }
+      came = heard.kind
+    }
+    if (came === 'late') break
+    if (came === 'landed') {
       const hit = await call.lookAgain()
       if (hit !== undefined) return { kind: 'hit', hit }
       again = true
-      continue
     }
-    const { role, seat } = boarded
-    const left = call.signal()
-    if (role === 'follow') {
-      followed = true
-      const heard = await follow({ seat, kind, limits, watch, left, waitUntil, settlement })
-      if (heard.kind === 'answer') return { kind: 'shared', body: heard.body }
-      if (heard.kind === 'late') break
-      if (heard.kind === 'lost') continue
-    }
-    lead = new Lead({ clock, seat, left, waitUntil, settlement })
+    if (came !== 'lead' || !('seat' in boarded)) continue
+    lead = new Lead({ clock, seat: boarded.seat, left: call.signal(), waitUntil, settlement })
     if (isFollowed) lead.tell(true)
     return { kind: 'asked', answered: await led(call, lead), followed }
   }
@@ -87,7 +87,7 @@ export async function fly<Hit>(
 async function led<Hit>({ ask, settlement }: FlightCall<Hit>, lead: Lead): Promise<Answered> {
   try {
     const asked = await ask(lead)
-    lead.answered(asked, asked.stored)
+    lead.answered(asked, asked.over)
     return asked
   } catch (cause) {
     lead.failed(cause, settlement.attempted > 0)

@@ -7,7 +7,6 @@ export interface Seat {
   next(): Promise<Heard>
   say(text: string): Promise<void>
   end(end: FlightEnd): Promise<void>
-  land(isStored: boolean, hasShared: boolean): Promise<boolean>
   fail(failure: SharedFailure | undefined): Promise<void>
   /** @returns once the directory knows; never rejects */
   leave(): Promise<void>

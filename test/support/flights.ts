@@ -32,7 +32,6 @@ const seatOf = (place: Place, death: Promise<never>): Seat => ({
   next: async () => Promise.race([place.next(), death]),
   say: async (text) => place.say(text),
   end: async (end) => place.end(end),
-  land: async (isStored, hasShared) => place.land(isStored, hasShared),
   fail: async (failure) => place.fail(failure),
   leave: async () => place.leave(),
 })

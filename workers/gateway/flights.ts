@@ -36,7 +36,6 @@ function seatOf(stub: unknown): Seat {
     },
     say: async (text) => far.say(text),
     end: async (end) => far.end(end),
-    land: async (isStored, hasShared) => far.land(isStored, hasShared),
     fail: async (failure) => far.fail(failure),
     leave: async () => {
       if (isLeft) return

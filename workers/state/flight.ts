@@ -64,10 +64,6 @@ class Seat extends RpcTarget {
     this.#place.end(end)
   }
 
-  land(isStored: boolean, hasShared: boolean): boolean {
-    return this.#place.land(isStored, hasShared)
-  }
-
   fail(failure: SharedFailure | undefined): void {
     this.#place.fail(failure)
   }
