@@ -25,6 +25,7 @@ import type { Administration } from '../../workers/gateway/administration.ts'
 import { createFetch } from '../../workers/gateway/app.ts'
 import { claimStore } from '../../workers/gateway/claims.ts'
 import type { Env } from '../../workers/gateway/env.ts'
+import { flightsOf } from '../../workers/gateway/flights.ts'
 import {
   isolateBuffer,
   isolateMetrics,
@@ -202,6 +203,7 @@ function standIns(env: BenchEnv): Services & Administration {
       bounds: listBounds(),
       rates: new IsolateRates(),
       outputCapTokens: 4_096,
+      flights: env.FLIGHT && flightsOf(clock, env.FLIGHT),
       limits: LIMITS,
     },
     idempotency: new IdempotencyKeys({ clock, vault, slots, store: claimStore(env.IDEMPOTENCY) }),

@@ -3,7 +3,15 @@ import { LOOPBACK_DISTINCT, LOOPBACK_SECONDS, type Loopback, type LoopbackRow } 
 import { blendedUsd, operationsTable, type PathCost } from './operations.ts'
 import type { SelectionCost } from './selection.ts'
 
-export type RunName = 'hello' | 'proxy' | 'hit' | 'uncounted' | 'miss' | 'proxyStream' | 'missStream'
+export type RunName =
+  | 'hello'
+  | 'proxy'
+  | 'hit'
+  | 'uncounted'
+  | 'miss'
+  | 'missFlight'
+  | 'proxyStream'
+  | 'missStream'
 export type Runs = Record<RunName, LoadResult[]>
 
 export interface Measured {
@@ -37,9 +45,11 @@ export function summarise({ runs, startup, bundleGzipBytes, selection, loopback,
     proxy_rps: rps('proxy'),
     hit_rps: rps('hit'),
     miss_rps: rps('miss'),
+    miss_flights_rps: rps('missFlight'),
     hit_ratio: ratio('hit', 'hello'),
     miss_ratio: ratio('miss', 'proxy'),
     metrics_us: round(median(runs.hit.map((run, i) => costUs(run, runs.uncounted[i] as LoadResult)))),
+    flights_us: round(median(runs.missFlight.map((run, i) => costUs(run, runs.miss[i] as LoadResult)))),
     stream_first_byte_ms: p50('missStream'),
     proxy_stream_first_byte_ms: p50('proxyStream'),
     bundle_gzip_bytes: bundleGzipBytes,
@@ -85,7 +95,7 @@ hello, bare             ${cell(result.hello_rps)}             ${spread(runs.hell
 exact hit, memory       ${cell(result.hit_rps)}  ${cell(result.hit_ratio)}   ${spread(runs.hit)}   (of hello; wanted >= 0.40)
 ${beside('  the same over loopback', loopback?.hit)}${beside('  lower tier, loopback  ', loopback?.lowerHit)}pass-through, bare      ${cell(result.proxy_rps)}             ${spread(runs.proxy)}
 miss, proxied           ${cell(result.miss_rps)}  ${cell(result.miss_ratio)}   ${spread(runs.miss)}   (of pass-through; wanted >= 0.50)
-${beside('  the same over loopback', loopback?.miss)}
+${beside('  the same over loopback', loopback?.miss)}  with FLIGHTS on         ${cell(result.miss_flights_rps)}             ${spread(runs.missFlight)}   (${Math.round(result.flights_us)} µs more a miss, the directory on the same core)
 first byte of a stream  ${cell(result.stream_first_byte_ms)} ms, bare pass-through ${result.proxy_stream_first_byte_ms} ms (one connection, median)
 bundle                  ${cell(result.bundle_gzip_bytes)} bytes gzip (wanted <= 250,000)
 start-up                ${cell(result.startup_ms)} ms to the first answer, bare hello ${result.hello_startup_ms} ms

@@ -67,8 +67,8 @@ export function callsOf(
   }))
 }
 
-export const savedBy = ({ origin, cache }: PredictionFacts): PricedTokens | undefined =>
-  origin && cache === 'hit' ? { ...origin.pricedAs, usage: origin.usage } : undefined
+export const savedBy = ({ origin }: PredictionFacts): PricedTokens | undefined =>
+  origin && { ...origin.pricedAs, usage: origin.usage }
 
 /** What selection has to say of its choice, as far as a row wants it. */
 export interface Decision {
@@ -97,7 +97,7 @@ export interface PredictionFacts {
   /** Of the conversation; 0 where no model was asked. */
   readonly sentBytes: number
   readonly answerHash?: string | undefined
-  /** Where the answer that a hit repeats came from. */
+  /** Where the answer came from that a hit repeats, or that was shared with another request. */
   readonly origin:
     | {
         readonly predictionId: string
@@ -151,7 +151,7 @@ export function toPredictionRow(facts: PredictionFacts, mode = 0): PredictionRow
   if (tenantId === undefined) return undefined
   const decision = facts.explain ? storableDecision(facts.explain()) : null
   const answered = attempts.find(({ result }) => result === 'answered')
-  const isHit = facts.cache === 'hit'
+  const isGivenAgain = facts.cache === 'hit' || facts.origin !== undefined
   const model = answered?.routeId ?? facts.origin?.model
   return {
     id: facts.predictionId,
@@ -168,7 +168,7 @@ export function toPredictionRow(facts: PredictionFacts, mode = 0): PredictionRow
     error_code: facts.errorCode ?? null,
     cache: facts.cache,
     cache_tier: facts.tier ?? null,
-    cache_match: isHit ? 'exact' : null,
+    cache_match: isGivenAgain ? 'exact' : null,
     cached_prediction_id: facts.origin?.predictionId ?? null,
     task: decision?.task ?? null,
     mode: mode || null,
@@ -204,10 +204,12 @@ export function toAbandonedRow(facts: PredictionFacts): PredictionRow | undefine
   return row && { ...row, outcome: 'error', error_code: 'abandoned' }
 }
 
-function features({ attempts, replayed, origin, checks }: PredictionFacts, decision: Decision | null) {
+function features({ attempts, replayed, origin, cache, checks }: PredictionFacts, decision: Decision | null) {
   const failures = attempts.flatMap(({ failure }) => (failure === undefined ? [] : [failure]))
   return {
     ...(replayed && { replayed }),
+    // A miss that waited for another one's answer.
+    ...(origin && cache === 'miss' && { collapsed: true }),
     // Tokens that a hit has saved; its own are none.
     ...(origin?.usage && {
       saved_input_tokens: origin.usage.inputTokens,

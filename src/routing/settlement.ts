@@ -56,7 +56,7 @@ export interface RequestEvent {
   /** Whether it was given what an earlier request with its `Idempotency-Key` got. */
   readonly replayed: boolean
   readonly tier: TierName | undefined
-  /** Where the answer that a hit repeats came from. */
+  /** Where the answer came from that a hit repeats, or that was shared with another request. */
   readonly origin: Origin | undefined
   /** Whether it is added up with others, and goes by the prediction that it repeats. */
   readonly folded: boolean
@@ -185,6 +185,7 @@ export class Settlement {
   readonly #record: RecordEvent
   readonly #now: () => number
   readonly #attempts: AttemptNote[] = []
+  #followsSinceMs: number | undefined
   #settled = false
 
   /** @param predictionId a UUID of version 7, made as the request came */
@@ -205,6 +206,11 @@ export class Settlement {
   fold({ predictionId }: Origin): void {
     this.folded = true
     this.#predictionId = predictionId
+  }
+
+  /** From now on it waits for the answer that another request asks for. */
+  follow(): void {
+    this.#followsSinceMs ??= this.#now()
   }
 
   get settled(): boolean {
@@ -238,7 +244,7 @@ export class Settlement {
   /** The event as it would be were the request over now. Whatever is still at work counts as abandoned. */
   soFar(outcome: Outcome, errorCode?: ErrorCode): RequestEvent {
     const now = this.#now()
-    const firstMs = this.#attempts[0]?.startedAtMs
+    const firstMs = this.#followsSinceMs ?? this.#attempts[0]?.startedAtMs
     return {
       requestId: this.requestId,
       predictionId: this.predictionId,

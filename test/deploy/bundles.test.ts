@@ -14,7 +14,7 @@ afterAll(() => rmSync(dir, { recursive: true, force: true }))
 // A worker without fetch would never answer, so one in front is asked, to which the bundle is bound. workerd loads
 // every worker before it answers anything, and ends when one cannot be loaded.
 const front = join(import.meta.dirname, '../../scripts/bench/hello.js')
-const OBJECTS = ['Account', 'Idempotency', 'MetricsShard', 'MetricsHub']
+const OBJECTS = ['Account', 'Flight', 'Idempotency', 'MetricsShard', 'MetricsHub']
 
 /** Bundles as `npm run deploy` does. */
 async function bundled(part: string, jurisdiction: Jurisdiction | undefined): Promise<string> {

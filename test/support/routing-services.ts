@@ -20,6 +20,7 @@ import type { WireFormat } from '../../src/providers/adapter.ts'
 import { productionPolicy } from '../../src/providers/address-policy.ts'
 import type { Fetch } from '../../src/providers/fetch.ts'
 import type { ChatLimits } from '../../src/routing/ask.ts'
+import type { Flights } from '../../src/routing/flights.ts'
 import { IdempotencyKeys } from '../../src/routing/idempotency-keys.ts'
 import { RetryBudget } from '../../src/routing/retry-budget.ts'
 import type { RequestEvent } from '../../src/routing/settlement.ts'
@@ -61,6 +62,7 @@ export interface RoutingOptions {
   readonly budget?: BudgetKind
   readonly keyLimits?: Limits | undefined
   readonly tenantLimits?: Limits | undefined
+  readonly flights?: Flights
 }
 
 export interface RoutingServices {
@@ -229,6 +231,7 @@ export function routingServices(options: RoutingOptions): RoutingServices {
         }),
       }),
       slots,
+      flights: options.flights,
       accounts: options.accounts ?? {
         maySpend: async () => ({ kind: 'allowed', isWatched: false, isHard: false }),
       },

@@ -35,6 +35,7 @@ import { cacheChain } from './cache-chain.ts'
 import { claimStore } from './claims.ts'
 import { pooledKv, serviceConnector } from './connectors.ts'
 import { type Env, MIN_SECRET_LENGTH, positiveInteger, requireSecret } from './env.ts'
+import { flightsOf } from './flights.ts'
 import {
   type IsolateMetrics,
   isolateMetrics,
@@ -64,6 +65,12 @@ export interface Services {
   readonly maxBodyBytes: number
 }
 
+/** What the platform says of where a request came from and which data centre took it. */
+export interface Place {
+  readonly continent?: string | undefined
+  readonly colo?: string | undefined
+}
+
 export const workerClock: Clock = {
   now: () => Date.now(),
   after: (ms, fn) => {
@@ -78,13 +85,13 @@ const IN_HAND = seriesName('write_queue_depth', { table: 'ml_predictions' })
 
 /**
  * Builds the services from the environment.
- * @param continent where the isolate's first request came from
+ * @param place where the isolate's first request came from and arrived
  * @throws GatewayError `misconfigured`, naming the secret that is missing
  */
-export function createServices(env: Env, continent?: string): Services & Administration {
+export function createServices(env: Env, place: Place = {}): Services & Administration {
   const clock = workerClock
   const vault = new Vault(rootSecret(env))
-  const { buffer, observer, pools } = shardedBuffer(env, clock, continent)
+  const { buffer, observer, pools } = shardedBuffer(env, clock, place.continent)
   const supabase = serviceConnector(env, { pools })
   const digest = new KeyDigest(requireSecret(env, 'KEY_PEPPER', MIN_SECRET_LENGTH))
   const directory = new SupabaseDirectory(supabase, digest, clock.now)
@@ -163,6 +170,7 @@ export function createServices(env: Env, continent?: string): Services & Adminis
       slots,
       folding,
       userHashes,
+      flights: env.FLIGHT && flightsAreOn(env) ? flightsOf(clock, env.FLIGHT, place.colo) : undefined,
       ...spendingServices(env, account),
       limits: {
         answerMs: positiveInteger(env, 'UPSTREAM_TIMEOUT_MS', 300_000),
@@ -194,6 +202,16 @@ export function createServices(env: Env, continent?: string): Services & Adminis
       send,
     }),
   }
+}
+
+/** @throws GatewayError `misconfigured` */
+function flightsAreOn({ FLIGHTS = 'on' }: Env): boolean {
+  if (FLIGHTS === 'on' || FLIGHTS === 'off') return FLIGHTS === 'on'
+  throw new GatewayError(
+    'misconfigured',
+    'The gateway is not configured: FLIGHTS must be on or off.',
+    'Correct FLIGHTS and deploy again.',
+  )
 }
 
 const reportRegistryTrouble = (trouble: RegistryTrouble): void =>
