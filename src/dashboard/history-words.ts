@@ -49,11 +49,14 @@ export function emptyLongText(code: string): string {
   return why === undefined ? (EMPTY[code] ?? NO_REQUEST) : `${why} Choose 3 h or less to see it.`
 }
 
+const BY_PACE = 'At the pace of each point; the figure by itself is at the pace of all the time shown.'
 const BY_RATINGS = 'From ratings: scores that applications report are not stored.'
 
 /** Where a longer time is not quite what the live panel shows. */
 export const LONG_REMARKS: Readonly<Record<string, string>> = {
   P8: BY_RATINGS,
+  K1: BY_PACE,
+  K10: BY_PACE,
   S4: 'Of requests whose key is known: others are not stored.',
   S5: BY_RATINGS,
   S6: 'Answers without a price, and those whose tokens nobody told. Other warnings are not stored.',

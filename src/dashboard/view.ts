@@ -18,6 +18,12 @@ export interface View {
   readonly filter: Choice
 }
 
+/** What the page shows: the tab of it alone is the page's own. */
+export type PageView = Omit<View, 'minutes'> & { readonly minutes: RangeMinutes | LongMinutes }
+
+export const isLong = (minutes: number): minutes is LongMinutes =>
+  LONG_RANGES.some((range) => range === minutes)
+
 /** A longer time, of every tab at once. */
 export interface LongView {
   readonly minutes: LongMinutes
