@@ -5,8 +5,8 @@ import { meaningOf } from './timeline.ts'
 
 const SEND = 'Send one to POST /v1/chat/completions and it shows here within a second.'
 
-/** Money is priced behind the answers, and booked where it can be asked for; it is not counted among these figures yet. */
-const LEDGER = 'Costs are not counted here yet. The ledger has them: see "Cost" in docs/queries.md.'
+/** Money is priced behind the answers, and booked where it can be asked for; it is not counted among live figures yet. */
+const LEDGER = 'Costs are not counted live yet. The database has them: choose 24 h or more.'
 
 /** What to do where a family has nothing to show, by what its name begins with; the first that fits. */
 const NEXT_STEPS: readonly (readonly [prefix: string, text: string])[] = [

@@ -27,7 +27,7 @@ const NO_LATENCY: Latency = { mean_ms: null, p95_ms: null, p99_ms: null }
 const DAY_S = 86_400
 const HOUR_S = 3_600
 /** A step that has hardly begun has no speed yet. */
-const MIN_SECONDS = 60
+const MIN_SECONDS = 180
 
 type Value<T> = (row: T, seconds: number) => number | null
 

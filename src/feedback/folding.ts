@@ -3,13 +3,15 @@ import { Lru } from '../core/lru.ts'
 import { TokenBucket } from '../core/token-bucket.ts'
 import type { PricedTokens } from '../cost/ledger.ts'
 
-/** Hits of one tenant added up, of one minute, model and tier: a row of `prediction_minutes`, column by column. */
+/** Hits of one tenant added up, of one minute, mode, model and tier: a row of `prediction_minutes`, column by column. */
 export interface MinuteRow {
   /** A UUID of version 7. */
   readonly id: string
   readonly tenant_id: string
   /** ISO 8601, a whole minute. */
   readonly starts_at: string
+  /** 0 = not known. */
+  readonly mode: number
   readonly model: string
   readonly provider: string
   readonly outcome: 'success'
@@ -27,6 +29,8 @@ export interface MinuteRow {
 /** What is added up of a hit. */
 export interface FoldedHit {
   readonly tenantId: string
+  /** The class of what was asked for, 1 to 4. */
+  readonly mode?: number | null
   readonly model: string | undefined
   readonly tier: string | undefined
   readonly stream: boolean
@@ -50,7 +54,7 @@ const EDGES = [
 const NONE: readonly number[] = new Array(EDGES.length + 1).fill(0)
 
 interface Sum {
-  readonly of: Pick<MinuteRow, 'tenant_id' | 'starts_at' | 'model' | 'provider' | 'cache_tier'>
+  readonly of: Pick<MinuteRow, 'tenant_id' | 'starts_at' | 'mode' | 'model' | 'provider' | 'cache_tier'>
   requests: number
   streams: number
   totalMs: number
@@ -92,14 +96,25 @@ export class HitFolding {
     return !rate.take(nowMs)
   }
 
-  add({ tenantId, model = 'none', tier = 'none', stream, receivedAtMs, totalMs, saved }: FoldedHit): void {
+  add({
+    tenantId,
+    model = 'none',
+    tier = 'none',
+    stream,
+    receivedAtMs,
+    totalMs,
+    saved,
+    ...hit
+  }: FoldedHit): void {
     const minute = Math.floor(receivedAtMs / MINUTE_MS)
-    const name = `${tenantId} ${minute} ${tier} ${model}`
+    const mode = hit.mode ?? 0
+    const name = `${tenantId} ${minute} ${mode} ${tier} ${model}`
     let sum = this.#sums.get(name)
     if (!sum) {
       const of = {
         tenant_id: tenantId,
         starts_at: new Date(minute * MINUTE_MS).toISOString(),
+        mode,
         model,
         provider: model.split(':', 1)[0] || 'none',
         cache_tier: tier,

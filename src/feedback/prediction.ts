@@ -134,8 +134,14 @@ const MAX_DECISION_BYTES = 30_000
 /** What stands around a candidate's id, at most. */
 const CANDIDATE_BYTES = 250
 
-/** @returns undefined where it is not known whose request it was: rows belong to tenants */
-export function toPredictionRow(facts: PredictionFacts): PredictionRow | undefined {
+/**
+ * @param mode its class, 1 to 4
+ * @returns undefined where it is not known whose request it was: rows belong to tenants
+ */
+export function toPredictionRow(
+  facts: PredictionFacts,
+  mode: number | null = null,
+): PredictionRow | undefined {
   const { tenantId, attempts, usage, receivedAtMs } = facts
   if (tenantId === undefined) return undefined
   const decision = facts.explain ? storableDecision(facts.explain()) : null
@@ -160,7 +166,7 @@ export function toPredictionRow(facts: PredictionFacts): PredictionRow | undefin
     cache_match: isHit ? 'exact' : null,
     cached_prediction_id: facts.origin?.predictionId ?? null,
     task: decision?.task ?? null,
-    mode: null,
+    mode,
     language: storable(decision?.codeLanguage, 64),
     input_tokens: tokens(usage?.inputTokens),
     output_tokens: tokens(usage?.outputTokens),

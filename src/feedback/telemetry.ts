@@ -17,6 +17,8 @@ export interface TelemetryOptions {
   readonly folding: HitFolding
   /** Keyed hashes of what models say. */
   readonly hashes: Pick<KeyedHashes, 'of'>
+  /** The class of what is asked for, 1 to 4. */
+  readonly modeOf?: (routeId: string | undefined) => number | null
 }
 
 export interface TelemetryFacts extends PredictionFacts {
@@ -64,11 +66,18 @@ export class Telemetry {
     const { tenantId } = facts
     if (tenantId === undefined) return
     if (facts.folded) {
-      this.#options.folding.add({ ...facts, tenantId, model: facts.origin?.model, saved: savedBy(facts) })
+      const mode = this.#modeOf(facts)
+      this.#options.folding.add({
+        ...facts,
+        tenantId,
+        mode,
+        model: facts.origin?.model,
+        saved: savedBy(facts),
+      })
       this.#sendSoon(waitUntil)
     } else if (facts.announced) waitUntil(this.#settle(facts, tenantId))
     else {
-      const row = toPredictionRow(facts)
+      const row = toPredictionRow(facts, this.#modeOf(facts))
       if (!row) return
       this.#gather({ kind: 'prediction', row, saved: savedBy(facts) })
       this.#sendSoon(waitUntil)
@@ -82,7 +91,7 @@ export class Telemetry {
   async #settle(facts: TelemetryFacts, tenantId: string): Promise<void> {
     const { said, prompt, predictionId, receivedAtMs } = facts
     const answerHash = said ? await this.#options.hashes.of(tenantId, said) : undefined
-    const row = toPredictionRow({ ...facts, answerHash })
+    const row = toPredictionRow({ ...facts, answerHash }, this.#modeOf(facts))
     if (!row) return
     const records: OutboxRecord[] = [{ kind: 'prediction', row, calls: callsOf(facts) }]
     if (prompt && said !== undefined)
@@ -96,6 +105,10 @@ export class Telemetry {
       this.#held += records.length
       await this.#send(records)
     }
+  }
+
+  #modeOf({ routeId }: PredictionFacts): number | null {
+    return this.#options.modeOf?.(routeId) ?? null
   }
 
   /** @returns false where the account has no room, or does not answer */

@@ -32,6 +32,12 @@ export function modeOf(routeId: string | undefined, modes: ModeByKind): Mode | t
   return routeId === undefined ? NONE : modes[kindOf(routeId)]
 }
 
+/** The same as rows have it: a number, or null. */
+export function modeNumber(routeId: string | undefined, modes: ModeByKind): number | null {
+  const mode = modeOf(routeId, modes)
+  return mode === NONE ? null : Number(mode)
+}
+
 function kindOf(routeId: string): Kind {
   if (routeId === 'auto' || routeId.startsWith('alias:')) return 'choice'
   if (/^(custom:)?beast-mode-/.test(routeId)) return 'task'
