@@ -212,6 +212,22 @@ describe('longer times of the page', () => {
     expect(times.at(-1)).toBe(Date.parse(through) / 1_000)
   })
 
+  it('count what a tenant left behind that is erased, under no name of its own', async () => {
+    const gone = crypto.randomUUID()
+    await supabase.sql(
+      `insert into roll_up_hours select '${gone}', date_trunc('hour', now(), 'UTC'), mode, model, provider, outcome, cache,
+        cache_tier, cache_match, 5000, streams, input_tokens, output_tokens, estimated, 77, saved_usd, total_ms,
+        upstream_ms, first_byte_ms, total_buckets, upstream_buckets, first_byte_buckets
+       from roll_up_hours limit 1`,
+    )
+    await supabase.sql(`delete from upkeep`)
+    const { figures, choices } = await reader().read({ minutes: 1_440, filter: {} })
+    expect(figures.P12?.[0]).toEqual({ labels: ['(erased)'], now: 5_000 })
+    expect(figures.K9?.[0]).toEqual({ labels: ['(erased)'], now: 77 })
+    expect(choices.tenant).toEqual(['acme', 'other'])
+    await supabase.sql(`delete from roll_up_hours where tenant_id = '${gone}'`)
+  })
+
   it('are for the service alone', async () => {
     for (const claims of [member(TENANT_A), KEEPER, RECORDER, undefined]) {
       const theirs = new HistoryReader(() => clientOf(supabase, claims), Date.now)

@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { History } from '../../src/dashboard/history.ts'
 import { JOBS } from '../../workers/scheduler/jobs.ts'
+import { ALIASES, apiAt, MODELS } from '../support/api.ts'
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts'
+import { type ProviderServer, startProviderServer } from '../support/provider-server.ts'
 import { chat, type Stack, startStack } from '../support/workers.ts'
 
 // Longer times of the page, from a request to what is shown: recorded, summed up by the scheduler, read behind the sign-in.
@@ -13,9 +15,13 @@ const [MINUTE = ''] = Object.keys(JOBS)
 let stack: Stack
 let proxy: FaultProxy
 let cookie: string
+/** Fails whatever it is asked. */
+let broken: ProviderServer
 
 beforeAll(async () => {
-  stack = await startStack({ VIEWER_TOKEN }, async (url) => {
+  broken = await startProviderServer()
+  const vars = { VIEWER_TOKEN, UPSTREAM_LOOPBACK: new URL(broken.url).host }
+  stack = await startStack(vars, async (url) => {
     proxy = await startFaultProxy(url)
     return proxy.url
   })
@@ -29,7 +35,7 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await stack?.close()
-  await proxy?.close()
+  await Promise.all([proxy?.close(), broken?.close()])
 })
 
 const get = (query: string, headers: Record<string, string> = { cookie }) =>
@@ -37,6 +43,15 @@ const get = (query: string, headers: Record<string, string> = { cookie }) =>
 const day = async (more = '') => (await (await get(`?minutes=1440${more}`)).json()) as History
 const rowsOf = ({ figures }: History, code: string) =>
   Object.fromEntries((figures[code] ?? []).map(({ labels, now }) => [labels.join(' '), now]))
+
+/** Once so many rows are stored, the scheduler has its minute. */
+async function summedUp(rows: number): Promise<void> {
+  const stored = async () =>
+    (await stack.supabase.sql<{ n: number }>('select count(*)::int as n from ml_predictions'))[0]?.n
+  await expect.poll(stored, { timeout: 30_000, interval: 200 }).toBe(rows)
+  const scheduler = stack.harness.getWorker('beast-scheduler')
+  expect((await scheduler.scheduled({ cron: MINUTE, scheduledTime: new Date() })).outcome).toBe('ok')
+}
 
 describe('longer times', () => {
   it('are for those who are signed in', async () => {
@@ -82,12 +97,7 @@ describe('longer times', () => {
       expect(response.status).toBe(200)
       await response.text()
     }
-    const stored = async () =>
-      (await stack.supabase.sql<{ n: number }>('select count(*)::int as n from ml_predictions'))[0]?.n
-    await expect.poll(stored, { timeout: 30_000, interval: 200 }).toBe(4)
-    const scheduler = stack.harness.getWorker('beast-scheduler')
-    expect((await scheduler.scheduled({ cron: MINUTE, scheduledTime: new Date() })).outcome).toBe('ok')
-
+    await summedUp(4)
     const history = await day()
     expect(history.summedToMs).toBeGreaterThan(Date.now() - 60_000)
     expect(rowsOf(history, 'P12')).toEqual({ acme: 3, globex: 1 })
@@ -98,6 +108,32 @@ describe('longer times', () => {
     expect(history.choices).toEqual({ mode: ['1'], model: ['sim-small'], tenant: ['acme', 'globex'] })
     expect(rowsOf(await day('&tenant=globex&model=sim-small&mode=1'), 'P12')).toEqual({ globex: 1 })
     expect(rowsOf(await day('&mode=2'), 'P12')).toEqual({})
+  })
+
+  it('show what failed, and what came from another model than the one that was to answer', async () => {
+    const key = await stack.key('acme')
+    const api = apiAt(stack.url)
+    await api(key, 'POST', MODELS, { model_id: 'frail', endpoint_url: broken.url, config: { model: 'm' } })
+    const targets = [{ model: 'custom:frail' }, { model: BODY.model }]
+    await api(key, 'PUT', `${ALIASES}/safe`, { kind: 'fallback', targets })
+    const ask = async (model: string) =>
+      (await chat(stack.url, key, { ...BODY, model, temperature: 1 })).status
+    expect([await ask('safe'), await ask('custom:frail')]).toEqual([200, 502])
+    await summedUp(6)
+    const history = await day()
+    // Of how many, of all the time shown.
+    const seconds = (history.times.at(-1) ?? 0) - (history.times[0] ?? 0) + history.stepSeconds
+    const counted = (code: string) =>
+      Object.fromEntries(
+        Object.entries(rowsOf(history, code)).map(([name, rate]) => [
+          name,
+          Math.round((rate ?? 0) * seconds),
+        ]),
+      )
+    expect(counted('P9')).toEqual({ '': 1 })
+    expect(counted('S4')).toEqual({ upstream_failed: 1 })
+    expect(rowsOf(history, 'P7')).toEqual({ 1: 4, 2: 1, 3: 1 })
+    expect(counted('K3')).toEqual({ false: 3, true: 2 })
   })
 
   it('say what is wrong when the database is down, and come back with it', async () => {
@@ -113,6 +149,6 @@ describe('longer times', () => {
     proxy.set({ kind: 'answer', status: 200, body: '{"summed_to":1}' })
     expect((await get('?minutes=1440')).status).toBe(503)
     proxy.set({ kind: 'none' })
-    expect(rowsOf(await day(), 'P12')).toEqual({ acme: 3, globex: 1 })
+    expect(rowsOf(await day(), 'P12')).toEqual({ acme: 5, globex: 1 })
   })
 })
