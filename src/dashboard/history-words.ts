@@ -43,9 +43,14 @@ const EMPTY: Readonly<Record<string, string>> = {
   K9: 'Nothing was spent in this time.',
 }
 
+const whyLive = (code: string): string | undefined => (code.startsWith('M') ? OF_MODELS : LIVE_ONLY[code])
+
+/** Whether there is nothing that the database could tell of it. */
+export const isLiveOnly = (code: string): boolean => whyLive(code) !== undefined
+
 /** What stands in a panel that has nothing to show of a longer time. */
 export function emptyLongText(code: string): string {
-  const why = code.startsWith('M') ? OF_MODELS : LIVE_ONLY[code]
+  const why = whyLive(code)
   return why === undefined ? (EMPTY[code] ?? NO_REQUEST) : `${why} Choose 3 h or less to see it.`
 }
 

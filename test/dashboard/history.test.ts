@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { beginOf, historyOf, STEP_SECONDS } from '../../src/dashboard/history.ts'
-import { emptyLongText, LIVE_ONLY, sourceText } from '../../src/dashboard/history-words.ts'
+import { emptyLongText, isLiveOnly, LIVE_ONLY, sourceText } from '../../src/dashboard/history-words.ts'
 import { TABS } from '../../src/dashboard/tabs.ts'
 import { LONG_RANGES, parseLongView, parseView } from '../../src/dashboard/view.ts'
 import { emptyHistory, storedHistory, toldOf } from './stored-times.ts'
@@ -23,6 +23,7 @@ describe('longer times', () => {
       ).toBe(true)
       expect(emptyLongText(code)).not.toContain('3 h or less')
     }
+    expect(codes.filter(isLiveOnly).sort()).toEqual(Object.keys(LIVE_ONLY).sort())
     for (const code of [...Object.keys(LIVE_ONLY), 'M1']) expect(emptyLongText(code)).toContain('3 h or less')
   })
 

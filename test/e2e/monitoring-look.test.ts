@@ -130,7 +130,9 @@ describeWith('chromium', chromiumPresent, 'the page', () => {
       { minutes: 1_440, filter: { tenant: 'globex' } },
       { minutes: 43_200, filter: { tenant: 'globex' } },
     ])
-    // What is only live says so.
+    // Where nothing comes from the database, nothing says so; what is only live does.
+    await page.getByRole('tab', { name: 'Custom models' }).click()
+    expect(await page.locator('#source').isHidden()).toBe(true)
     await page.getByRole('tab', { name: 'System' }).click()
     await page.locator('[data-panel="S10"]', { hasText: 'nobody keeps what it was' }).waitFor()
     await page.getByRole('tab', { name: 'Performance' }).click()
@@ -177,6 +179,7 @@ describeWith('chromium', chromiumPresent, 'the page', () => {
     )
     await screenshot(page, 'long-down')
     expect(await page.locator('[data-panel="P1"] .empty').textContent()).toBe('The database told nothing.')
+    expect(await page.locator('[data-panel="P10"] .empty').textContent()).toContain('nobody keeps')
     expect(await page.locator('[data-vital="P1"]').textContent()).toMatch(/\/s/)
     await page.clock.runFor(16_000)
     await page.getByText('The gateway did not answer.').waitFor()

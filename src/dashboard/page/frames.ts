@@ -1,7 +1,7 @@
 import type { Board, ShownPanel } from '../board.ts'
 import { emptyText } from '../empty.ts'
 import type { History } from '../history.ts'
-import { emptyLongText, LONG_REMARKS } from '../history-words.ts'
+import { emptyLongText, isLiveOnly, LONG_REMARKS } from '../history-words.ts'
 import type { PagePanel } from '../tabs.ts'
 import type { LongMinutes, PageView } from '../view.ts'
 import { type Frame, hasValue } from './panel-card.ts'
@@ -24,7 +24,7 @@ function remarkOn(panel: PagePanel, { filter }: PageView, isKeptHere: boolean): 
   return isKeptHere && panel.hasTrend ? 'Drawn from when this page was opened.' : ''
 }
 
-/** Around what the database told; without it, `empty` says why. */
+/** Around what the database told. @param empty stands while it has not */
 export function longFrame(
   { code }: PagePanel,
   history: History | undefined,
@@ -36,7 +36,7 @@ export function longFrame(
     fromS: toS - minutes * 60,
     toS,
     remark: history?.figures[code]?.length ? (LONG_REMARKS[code] ?? '') : '',
-    empty: history ? emptyLongText(code) : empty,
+    empty: history || isLiveOnly(code) ? emptyLongText(code) : empty,
     isLong: true,
   }
 }

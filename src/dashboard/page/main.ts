@@ -1,5 +1,5 @@
 import { Board } from '../board.ts'
-import { sourceText } from '../history-words.ts'
+import { isLiveOnly, sourceText } from '../history-words.ts'
 import { type PagePanel, TABS, type TabCode, tabOf } from '../tabs.ts'
 import { FIRST_VIEW, isLong, type LongMinutes, type PageView, type View } from '../view.ts'
 import { alertsView } from './alerts-view.ts'
@@ -98,7 +98,7 @@ function showLong(minutes: LongMinutes): void {
 /** Where the figures come from, if not from what is live. */
 function showSource(long: LongMinutes | undefined): void {
   const { shown } = stored
-  source.hidden = long === undefined || view.tab === 'O'
+  source.hidden = long === undefined || tabOf(view.tab).panels.every(({ code }) => isLiveOnly(code))
   source.classList.toggle('notice', shown.state === 'failed' || shown.state === 'signed-out')
   if (source.hidden) return
   if (shown.state === 'reading') setText(source, 'Reading the database.')
