@@ -6,6 +6,7 @@ import { startGenerator } from './bench/generator.ts'
 import type { LoadTask } from './bench/load.ts'
 import { measureLoopback } from './bench/loopback.ts'
 import { startMockUpstream } from './bench/mock-upstream.ts'
+import { measureOperations } from './bench/operations.ts'
 import { type Measured, median, type Runs, summarise, table } from './bench/report.ts'
 import { Running, runToTheEnd } from './bench/running.ts'
 import { selectionCost } from './bench/selection.ts'
@@ -108,21 +109,22 @@ async function measure(): Promise<Measured> {
   await Promise.all(Object.values(scenarios).map((served) => served.close()))
   const bundleGzipBytes = gzipBytes(production)
   const selection = selectionCost()
-  if (!options.loopback) return { runs, startup, bundleGzipBytes, selection, loopback: undefined }
+  const alone = { runs, startup, bundleGzipBytes, selection }
+  if (!options.loopback) return { ...alone, loopback: undefined, operations: undefined }
 
   say('The same over loopback ...')
-  const loopback = await measureLoopback({
+  const parts = {
     root: ROOT,
     out: OUT,
     gateway: join(production, 'index.js'),
     upstreamUrl,
     path: PATH,
-    generator,
     running,
-    rounds: options.rounds,
-    connections: options.connections,
-  })
-  return { runs, startup, bundleGzipBytes, selection, loopback }
+  }
+  const { rounds, connections } = options
+  const loopback = await measureLoopback({ ...parts, generator, rounds, connections })
+  say('What a request costs ...')
+  return { ...alone, loopback, operations: await measureOperations(parts) }
 }
 
 async function up(

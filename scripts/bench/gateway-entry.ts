@@ -155,6 +155,7 @@ function standIns(env: BenchEnv): Services & Administration {
     send: async () => {},
     folding,
     hashes: new KeyedHashes(vault, 'answer-hash'),
+    labelling: counting.labelling,
   })
   const services: Services = {
     clock,

@@ -1,5 +1,6 @@
 import type { LoadResult } from './load.ts'
 import { LOOPBACK_DISTINCT, LOOPBACK_SECONDS, type Loopback, type LoopbackRow } from './loopback.ts'
+import { blendedUsd, operationsTable, type PathCost } from './operations.ts'
 import type { SelectionCost } from './selection.ts'
 
 export type RunName = 'hello' | 'proxy' | 'hit' | 'uncounted' | 'miss' | 'proxyStream' | 'missStream'
@@ -13,6 +14,7 @@ export interface Measured {
   readonly selection: SelectionCost
   /** Undefined where it was not asked for. */
   readonly loopback: Loopback | undefined
+  readonly operations: readonly PathCost[] | undefined
 }
 
 export interface Setting {
@@ -24,7 +26,7 @@ export interface Setting {
 export type Result = ReturnType<typeof summarise>
 
 /** What `--json` prints. */
-export function summarise({ runs, startup, bundleGzipBytes, selection, loopback }: Measured) {
+export function summarise({ runs, startup, bundleGzipBytes, selection, loopback, operations }: Measured) {
   const all = Object.values(runs).flat()
   const rps = (name: RunName) => Math.round(medianSpeed(runs[name]))
   const p50 = (name: RunName) => round(median(runs[name].map((run) => run.p50Ms)))
@@ -55,11 +57,19 @@ export function summarise({ runs, startup, bundleGzipBytes, selection, loopback 
       loopback_failures: sum(loopbackRuns(loopback), (run) => run.failures),
       loopback_hits_missed: sum([...loopback.hit.runs, ...loopback.lowerHit.runs], missed),
     }),
+    ...(operations && {
+      usd_a_request: Object.fromEntries(operations.map(({ path, usd }) => [path, usd])),
+      usd_a_request_at_half_hits: blendedUsd(operations, 0.5),
+    }),
   }
 }
 
 /** The same for people. */
-export function table({ runs, selection, loopback }: Measured, result: Result, setting: Setting): string {
+export function table(
+  { runs, selection, loopback, operations }: Measured,
+  result: Result,
+  setting: Setting,
+): string {
   const spread = (of: readonly LoadResult[]) => of.map((run) => Math.round(speed(run))).join(' ')
   const beside = (label: string, row: LoopbackRow | undefined) =>
     row
@@ -82,7 +92,7 @@ start-up                ${cell(result.startup_ms)} ms to the first answer, bare 
 counting for /metrics   ${cell(Math.round(result.metrics_us))} µs of a hit (wanted <= 20)
 choice of a model       ${cell(Math.round(result.selection_us))} µs among ${selection.models.toLocaleString('en-US')} (wanted <= 100), ${Math.round(result.needs_us)} µs more to read what the request needs, on Node
 failed answers ${result.failures}, hits that were none ${result.hits_missed}, generator at most ${Math.round(result.generator_cpu * 100)} % of a core${result.generator_cpu > 0.8 ? ' (too much: ratios are flattened)' : ''}
-${loopback ? loopbackNote(loopback, result) : ''}`
+${loopback ? loopbackNote(loopback, result) : ''}${operations ? operationsTable(operations) : ''}`
 }
 
 const loopbackNote = ({ redis }: Loopback, result: Result): string => `

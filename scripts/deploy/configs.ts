@@ -23,6 +23,7 @@ export const JURISDICTION_VAR = 'DURABLE_OBJECT_JURISDICTION'
 /** Entries under which Durable Objects stay in the jurisdiction. */
 const CONFINED: Partial<Record<Part, string>> = {
   state: 'workers/jurisdiction/state.ts',
+  recorder: 'workers/jurisdiction/recorder.ts',
   gateway: 'workers/jurisdiction/gateway.ts',
 }
 

@@ -3,21 +3,21 @@ import { Lru } from '../core/lru.ts'
 import { TokenBucket } from '../core/token-bucket.ts'
 import type { PricedTokens } from '../cost/ledger.ts'
 
-/** Hits of one tenant added up, of one minute, mode, model and tier: a row of `prediction_minutes`, column by column. */
+/** Hits of one tenant added up, of one minute, model and tier: a row of `prediction_minutes`, column by column. */
 export interface MinuteRow {
   /** A UUID of version 7. */
   readonly id: string
   readonly tenant_id: string
   /** ISO 8601, a whole minute. */
   readonly starts_at: string
-  /** 0 = not known. */
-  readonly mode: number
   readonly model: string
   readonly provider: string
   readonly outcome: 'success'
   readonly cache: 'hit'
   readonly cache_tier: string
   readonly cache_match: 'exact'
+  /** 0 = not known. */
+  readonly mode: number
   readonly requests: number
   readonly streams: number
   readonly total_ms: number
@@ -29,10 +29,9 @@ export interface MinuteRow {
 /** What is added up of a hit. */
 export interface FoldedHit {
   readonly tenantId: string
-  /** The class of what was asked for, 1 to 4. */
-  readonly mode?: number | null
   readonly model: string | undefined
   readonly tier: string | undefined
+  readonly mode?: number | undefined
   readonly stream: boolean
   readonly receivedAtMs: number
   readonly totalMs: number
@@ -54,7 +53,7 @@ const EDGES = [
 const NONE: readonly number[] = new Array(EDGES.length + 1).fill(0)
 
 interface Sum {
-  readonly of: Pick<MinuteRow, 'tenant_id' | 'starts_at' | 'mode' | 'model' | 'provider' | 'cache_tier'>
+  readonly of: Pick<MinuteRow, 'tenant_id' | 'starts_at' | 'model' | 'provider' | 'cache_tier' | 'mode'>
   requests: number
   streams: number
   totalMs: number
@@ -96,28 +95,19 @@ export class HitFolding {
     return !rate.take(nowMs)
   }
 
-  add({
-    tenantId,
-    model = 'none',
-    tier = 'none',
-    stream,
-    receivedAtMs,
-    totalMs,
-    saved,
-    ...hit
-  }: FoldedHit): void {
+  add(hit: FoldedHit): void {
+    const { tenantId, model = 'none', tier = 'none', mode = 0, stream, receivedAtMs, totalMs, saved } = hit
     const minute = Math.floor(receivedAtMs / MINUTE_MS)
-    const mode = hit.mode ?? 0
-    const name = `${tenantId} ${minute} ${mode} ${tier} ${model}`
+    const name = `${tenantId} ${minute} ${tier} ${mode} ${model}`
     let sum = this.#sums.get(name)
     if (!sum) {
       const of = {
         tenant_id: tenantId,
         starts_at: new Date(minute * MINUTE_MS).toISOString(),
-        mode,
         model,
         provider: model.split(':', 1)[0] || 'none',
         cache_tier: tier,
+        mode,
       }
       sum = {
         of,

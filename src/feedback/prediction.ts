@@ -135,13 +135,10 @@ const MAX_DECISION_BYTES = 30_000
 const CANDIDATE_BYTES = 250
 
 /**
- * @param mode its class, 1 to 4
+ * @param mode that metrics count it under; 0 = not known
  * @returns undefined where it is not known whose request it was: rows belong to tenants
  */
-export function toPredictionRow(
-  facts: PredictionFacts,
-  mode: number | null = null,
-): PredictionRow | undefined {
+export function toPredictionRow(facts: PredictionFacts, mode = 0): PredictionRow | undefined {
   const { tenantId, attempts, usage, receivedAtMs } = facts
   if (tenantId === undefined) return undefined
   const decision = facts.explain ? storableDecision(facts.explain()) : null
@@ -166,7 +163,7 @@ export function toPredictionRow(
     cache_match: isHit ? 'exact' : null,
     cached_prediction_id: facts.origin?.predictionId ?? null,
     task: decision?.task ?? null,
-    mode,
+    mode: mode || null,
     language: storable(decision?.codeLanguage, 64),
     input_tokens: tokens(usage?.inputTokens),
     output_tokens: tokens(usage?.outputTokens),

@@ -1,6 +1,7 @@
 import { book, type LedgerAttemptRow, type LedgerRow, type PaidRequest, priceSaved } from '../cost/ledger.ts'
 import { toUsd } from '../cost/nano-usd.ts'
 import type { Prices } from '../cost/prices.ts'
+import { type CountedAs, countedAs } from './cost-labels.ts'
 import type { OutboxRecord } from './outbox.ts'
 import { TABLES } from './record-store.ts'
 
@@ -18,14 +19,14 @@ export interface TableRows {
 export function tablesOf(records: readonly OutboxRecord[], prices: Prices): readonly TableRows[] {
   const [first] = records
   if (!first) return []
-  const ledger: LedgerRow[] = []
+  const ledger: (LedgerRow & CountedAs)[] = []
   const attempts: LedgerAttemptRow[] = []
   const rows = records.map((record) => {
     if (record.kind !== 'prediction') return withSavings(record, prices)
-    const { row, calls = [], saved } = record
+    const { row, calls = [], saved, labels } = record
     const booked = book(paidRequest(row), calls, prices)
     if (booked) {
-      ledger.push(booked.ledger)
+      ledger.push({ ...booked.ledger, ...countedAs(row.mode, labels, booked.attempts) })
       attempts.push(...booked.attempts)
     }
     return {

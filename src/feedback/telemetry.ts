@@ -1,4 +1,5 @@
 import { type Clock, type WaitUntil, withDeadline } from '../core/clock.ts'
+import { type CostLabelling, labelsOf } from './cost-labels.ts'
 import type { HitFolding } from './folding.ts'
 import type { KeyedHashes } from './keyed-hashes.ts'
 import { type OutboxRecord, type Parcel, type TelemetryMessage, toParcel } from './outbox.ts'
@@ -17,8 +18,8 @@ export interface TelemetryOptions {
   readonly folding: HitFolding
   /** Keyed hashes of what models say. */
   readonly hashes: Pick<KeyedHashes, 'of'>
-  /** The class of what is asked for, 1 to 4. */
-  readonly modeOf?: (routeId: string | undefined) => number | null
+  /** Absent: costs are counted without names. */
+  readonly labelling?: CostLabelling | undefined
 }
 
 export interface TelemetryFacts extends PredictionFacts {
@@ -65,19 +66,14 @@ export class Telemetry {
   record(facts: TelemetryFacts, waitUntil: WaitUntil): void {
     const { tenantId } = facts
     if (tenantId === undefined) return
+    const mode = this.#options.labelling?.modeOf(facts.routeId)
     if (facts.folded) {
-      const mode = this.#modeOf(facts)
-      this.#options.folding.add({
-        ...facts,
-        tenantId,
-        mode,
-        model: facts.origin?.model,
-        saved: savedBy(facts),
-      })
+      const saved = savedBy(facts)
+      this.#options.folding.add({ ...facts, tenantId, mode, model: facts.origin?.model, saved })
       this.#sendSoon(waitUntil)
-    } else if (facts.announced) waitUntil(this.#settle(facts, tenantId))
+    } else if (facts.announced) waitUntil(this.#settle(facts, tenantId, mode))
     else {
-      const row = toPredictionRow(facts, this.#modeOf(facts))
+      const row = toPredictionRow(facts, mode)
       if (!row) return
       this.#gather({ kind: 'prediction', row, saved: savedBy(facts) })
       this.#sendSoon(waitUntil)
@@ -88,12 +84,14 @@ export class Telemetry {
     return { held: this.#held, dropped: this.#dropped }
   }
 
-  async #settle(facts: TelemetryFacts, tenantId: string): Promise<void> {
+  async #settle(facts: TelemetryFacts, tenantId: string, mode: number | undefined): Promise<void> {
     const { said, prompt, predictionId, receivedAtMs } = facts
     const answerHash = said ? await this.#options.hashes.of(tenantId, said) : undefined
-    const row = toPredictionRow({ ...facts, answerHash }, this.#modeOf(facts))
+    const row = toPredictionRow({ ...facts, answerHash }, mode)
     if (!row) return
-    const records: OutboxRecord[] = [{ kind: 'prediction', row, calls: callsOf(facts) }]
+    const { labelling } = this.#options
+    const labels = labelling && labelsOf(labelling, tenantId, facts.attempts)
+    const records: OutboxRecord[] = [{ kind: 'prediction', row, calls: callsOf(facts), labels }]
     if (prompt && said !== undefined)
       records.push({ kind: 'text', row: toTextRow(predictionId, tenantId, receivedAtMs, prompt(), said) })
     const [parcel, text] = records.map(toParcel)
@@ -105,10 +103,6 @@ export class Telemetry {
       this.#held += records.length
       await this.#send(records)
     }
-  }
-
-  #modeOf({ routeId }: PredictionFacts): number | null {
-    return this.#options.modeOf?.(routeId) ?? null
   }
 
   /** @returns false where the account has no room, or does not answer */

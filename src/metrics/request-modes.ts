@@ -32,11 +32,9 @@ export function modeOf(routeId: string | undefined, modes: ModeByKind): Mode | t
   return routeId === undefined ? NONE : modes[kindOf(routeId)]
 }
 
-/** The same as rows have it: a number, or null. */
-export function modeNumber(routeId: string | undefined, modes: ModeByKind): number | null {
-  const mode = modeOf(routeId, modes)
-  return mode === NONE ? null : Number(mode)
-}
+/** The same as a row has it: 0 = nothing is known of it. */
+export const modeNumber = (routeId: string | undefined, modes: ModeByKind): number =>
+  routeId === undefined ? 0 : Number(modes[kindOf(routeId)])
 
 function kindOf(routeId: string): Kind {
   if (routeId === 'auto' || routeId.startsWith('alias:')) return 'choice'

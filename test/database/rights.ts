@@ -214,6 +214,21 @@ export const TABLES: Readonly<Record<string, Rights>> = {
     }),
     change: { cost_usd: 0 },
   },
+  cost_counts: {
+    members: 'none',
+    // By `next_cost_batch` only.
+    recorder: ['none', 'done', 'none', 'none'],
+    owner: 'tenant',
+    row: (tenant) => ({ tenant, spent_usd: 1 }),
+    change: { batch: 0 },
+  },
+  cost_tellers: {
+    members: 'none',
+    recorder: ['none', 'refused', 'none', 'refused'],
+    owner: 'source',
+    row: (source) => ({ source }),
+    change: { batch: 1 },
+  },
   roll_up_minutes: {
     members: 'own',
     keeper: ['all', 'done', 'done', 'done'],
@@ -264,6 +279,8 @@ export const GRANTS: Readonly<Record<string, Readonly<Record<string, string>>>> 
     ledger: 'insert select(prediction_id)',
     ledger_attempts: 'insert select(prediction_id,attempt)',
     erasures: 'select',
+    cost_counts: 'delete insert select update(batch)',
+    cost_tellers: 'select update(batch)',
   },
   beast_keeper: {
     tenants:
@@ -317,7 +334,7 @@ export const VIEWS: Readonly<Record<string, 'own' | 'none'>> = {
 
 /** The functions that each may call; of all others it is refused. */
 export const FUNCTIONS: Readonly<Record<string, readonly string[]>> = {
-  beast_recorder: [],
+  beast_recorder: ['add_to_ledger', 'next_cost_batch'],
   beast_keeper: [
     'feedback_score',
     'latency_buckets',

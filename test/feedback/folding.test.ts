@@ -36,7 +36,7 @@ describe('folding', () => {
     folding.add(hit(60_000, 3, { tier: 'kv' }))
     folding.add(hit(60_000, 3, { model: undefined }))
     folding.add(hit(60_000, 3, { mode: 2 }))
-    folding.add(hit(60_000, 3, { mode: null, stream: true }))
+    folding.add(hit(60_000, 3, { mode: undefined, stream: true }))
     const folded = folding.take()
     const rows = folded.map(({ row }) => row)
     expect(folded[0]?.saved).toEqual({

@@ -1,6 +1,7 @@
 import type { CacheObserver } from '../../src/cache/observer.ts'
 import type { Clock, WaitUntil } from '../../src/core/clock.ts'
 import { GatewayError } from '../../src/core/errors.ts'
+import type { CostLabelling } from '../../src/feedback/cost-labels.ts'
 import type { Batch, BatchAnswer } from '../../src/metrics/batch.ts'
 import { MetricsBuffer } from '../../src/metrics/buffer.ts'
 import { NONE, seriesName } from '../../src/metrics/catalogue.ts'
@@ -8,8 +9,8 @@ import { LargestTenants } from '../../src/metrics/largest-tenants.ts'
 import type { RequestFacts } from '../../src/metrics/request-facts.ts'
 import { RequestMetrics } from '../../src/metrics/request-metrics.ts'
 import { cacheMetrics, tellCapacities } from '../../src/metrics/request-metrics-cache.ts'
-import { type ModeByKind, modesOf } from '../../src/metrics/request-modes.ts'
-import type { KnownRoutes } from '../../src/metrics/route-names.ts'
+import { type ModeByKind, modeNumber, modesOf } from '../../src/metrics/request-modes.ts'
+import { type KnownRoutes, RouteLabels } from '../../src/metrics/route-names.ts'
 import { regionOf, shardName } from '../../src/metrics/shard-name.ts'
 import { ReportedMetrics, type ReportedNames } from '../../src/metrics/telemetry-counts.ts'
 import type { TelemetryEvent } from '../../src/metrics/telemetry-events.ts'
@@ -21,6 +22,8 @@ import { type Env, listOf, positiveInteger } from './env.ts'
 /** What this isolate counts. */
 export interface IsolateMetrics {
   readonly buffer: MetricsBuffer
+  /** Names for what is counted elsewhere. */
+  readonly labelling: CostLabelling
   /** A chat request is here; nothing more is known of it. */
   received(): void
   /** It is over. Sends what was counted, behind the answer. */
@@ -50,8 +53,14 @@ export function isolateMetrics({ buffer, clock, ...options }: IsolateMetricsOpti
     ...options.reportedNames,
     hasModel: (id) => options.routes.hasRoute(id),
   })
+  const labels = new RouteLabels(options.routes)
   return {
     buffer,
+    labelling: {
+      modeOf: (routeId) => modeNumber(routeId, options.modes),
+      tenantOf: (id) => tenants.labelOf(id),
+      routeOf: (routeId) => labels.of(routeId),
+    },
     received: () => requests.received(),
     settled: (facts, waitUntil) => {
       requests.settled(facts)

@@ -10,7 +10,6 @@ import type { TelemetryMessage } from '../../src/feedback/outbox.ts'
 import { Telemetry } from '../../src/feedback/telemetry.ts'
 import { ModelStats } from '../../src/metrics/model-stats.ts'
 import { RequestCounts } from '../../src/metrics/request-counts.ts'
-import { modeNumber } from '../../src/metrics/request-modes.ts'
 import { Catalogue } from '../../src/models/catalogue.ts'
 import { HealthBook } from '../../src/models/health.ts'
 import { OpenedKeys } from '../../src/models/opened-keys.ts'
@@ -108,12 +107,11 @@ export function createServices(env: Env, continent?: string): Services & Adminis
   const account = (tenantId: string) => env.ACCOUNT.get(env.ACCOUNT.idFromName(tenantId))
   const counts = new RequestCounts()
   const modelStats = new ModelStats(clock)
-  const modes = requestModes(env)
   const metrics = isolateMetrics({
     buffer,
     clock,
     routes: knownRoutes(catalogue, providers),
-    modes,
+    modes: requestModes(env),
     reportedNames: reportedNames(env),
     loadTenants: () => largestTenants(env.CACHE, supabase, clock.now()),
   })
@@ -131,7 +129,7 @@ export function createServices(env: Env, continent?: string): Services & Adminis
     send,
     folding,
     hashes: new KeyedHashes(vault, 'answer-hash'),
-    modeOf: (routeId) => modeNumber(routeId, modes),
+    labelling: metrics.labelling,
   })
   return {
     clock,

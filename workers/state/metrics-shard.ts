@@ -9,6 +9,7 @@ import {
 import { mergeExemplars } from '../../src/metrics/batch-exemplars.ts'
 import { LONGEST_LEASE_MS, mergeGauges, stillLeased } from '../../src/metrics/batch-gauges.ts'
 import { droppedSeries } from '../../src/metrics/batch-tally.ts'
+import { isTeller } from '../../src/metrics/cost-counts.ts'
 import type { Exemplars } from '../../src/metrics/exposition.ts'
 import { MINUTE_MS, type MinuteSlot, Rings, type RingsState } from '../../src/metrics/rings.ts'
 import { HUB_NAME } from '../../src/metrics/shard-name.ts'
@@ -165,7 +166,7 @@ export class MetricsShard extends DurableObject<Env> {
       this.#savedMinute = slot.minute
     }
     for (const [isolate, { seq, seenMs }] of this.#isolates) {
-      if (seenMs < nowMs - MEMORY_MS) this.#isolates.delete(isolate)
+      if (seenMs < nowMs - MEMORY_MS && !isTeller(isolate)) this.#isolates.delete(isolate)
       else if (seenMs < nowMs - LONGEST_LEASE_MS) this.#isolates.set(isolate, { seq, seenMs, gauges: {} })
     }
     this.#store.put('totals', {
