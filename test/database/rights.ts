@@ -305,6 +305,33 @@ export const GRANTS: Readonly<Record<string, Readonly<Record<string, string>>>> 
   ),
 }
 
+/**
+ * Every view: `own` is for members, whom it shows what the tables behind it do; `none` for the service role alone. One that
+ * is missing here fails the test.
+ */
+export const VIEWS: Readonly<Record<string, 'own' | 'none'>> = {
+  answer_ratings: 'own',
+  cache_by_hour: 'own',
+  cost_by_hour: 'own',
+  custom_model_overview: 'none',
+  dashboard_costs: 'own',
+  dashboard_entry_ages: 'own',
+  dashboard_latency: 'own',
+  dashboard_requests: 'own',
+  dashboard_scores: 'own',
+  dashboard_troubles: 'own',
+  feedback_rate: 'own',
+  feedback_status: 'own',
+  improvement_by_month: 'own',
+  latency_by_hour: 'own',
+  model_overview: 'own',
+  prediction_accuracy: 'own',
+  quality_by_hour: 'own',
+  requests_by_minute: 'own',
+  tenant_overview: 'own',
+  tenant_records: 'none',
+}
+
 /** The functions that each may call; of all others it is refused. */
 export const FUNCTIONS: Readonly<Record<string, readonly string[]>> = {
   beast_recorder: ['add_to_ledger', 'next_cost_batch'],

@@ -6,6 +6,7 @@ import type { BudgetDesk } from '../../src/cost/budget-desk.ts'
 import type { CostStore } from '../../src/cost/costs.ts'
 import type { Prices } from '../../src/cost/prices.ts'
 import { SupabaseCosts } from '../../src/cost/supabase-costs.ts'
+import { HistoryReader } from '../../src/dashboard/history-reader.ts'
 import { FeedbackDesk } from '../../src/feedback/acceptance.ts'
 import { outboxOfAnySize } from '../../src/feedback/any-size.ts'
 import { DeadLetters } from '../../src/feedback/dead-letters.ts'
@@ -56,6 +57,7 @@ export interface Administration {
     readonly reader: FeedbackReader
   }
   readonly customUsage: CustomUsageReader
+  readonly history: HistoryReader
   readonly deadLetters: DeadLetters
   readonly privacy: Privacy
   readonly budgets: BudgetDesk
@@ -86,7 +88,7 @@ export interface Shared {
   readonly send: (message: TelemetryMessage) => Promise<void>
 }
 
-/** For whole batches and pages, which nobody's request waits for. */
+/** For whole batches, pages and months, which no model's answer waits for. */
 const BATCH_TIMEOUT_MS = 20_000
 /** Of the records only ratings are stored from here. */
 const NO_PRICES: Prices = { priceOf: () => undefined }
@@ -126,6 +128,7 @@ export function createAdministration(env: Env, shared: Shared): Administration {
       reader: new SupabaseFeedback(supabase, clock.now),
     },
     customUsage: new CustomUsageReader(supabase),
+    history: new HistoryReader(serviceConnector(env, { timeoutMs: BATCH_TIMEOUT_MS }), clock.now),
     deadLetters: new DeadLetters(supabase, send),
     privacy: new Privacy({
       store: new SupabasePrivacy(serviceConnector(env, { timeoutMs: BATCH_TIMEOUT_MS })),

@@ -4,10 +4,11 @@ import type { PagePanel } from '../tabs.ts'
 import { el } from './dom.ts'
 import { nameOf } from './panel-card.ts'
 
+const DATE = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short', hourCycle: 'h23' })
 const CLOCK = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' })
 const MINUTE_S = 60
 
-/** The chart's values for those who do not see it: a row a minute, the latest first. Made when it is opened. */
+/** The chart's values for those who do not see it: a row a minute or step, the latest first. Made when it is opened. */
 export function timeTable(panel: PagePanel) {
   const box = el('div', {
     class: 'scroll',
@@ -17,39 +18,47 @@ export function timeTable(panel: PagePanel) {
   })
   const element = el('details', { class: 'as-table' }, el('summary', {}, 'Table'), box)
   let last: ShownPanel | undefined
-  let drawnS = -1
+  let isLong = false
+  let drawn = ''
   const draw = () => {
     if (!last || !element.open) return
-    const latestS = last.times.findLast((time) => time % MINUTE_S === 0) ?? 0
+    const latestS = last.times.findLast((time) => isLong || time % MINUTE_S === 0)
     // Once a minute is enough, and whoever reads it keeps the place.
-    if (latestS === drawnS && box.childElementCount > 0) return
-    drawnS = latestS
-    box.replaceChildren(tableOf(panel, last))
+    const times = `${isLong} ${last.times.length > 0 && isLong && last.times[0]} ${latestS}`
+    if (times === drawn && box.childElementCount > 0) return
+    drawn = times
+    box.replaceChildren(tableOf(panel, last, isLong))
   }
   element.addEventListener('toggle', draw)
   return {
     element,
-    show: (shown: ShownPanel) => {
+    show: (shown: ShownPanel, ofDays: boolean) => {
       last = shown
+      isLong = ofDays
       draw()
     },
   }
 }
 
-function tableOf(panel: PagePanel, { times, rows }: ShownPanel): HTMLElement {
+function tableOf(panel: PagePanel, { times, rows }: ShownPanel, isLong: boolean): HTMLElement {
   const head = ['Time', ...rows.map(nameOf(panel))].map((name) => el('th', { scope: 'col' }, name))
   const cells = (at: number) =>
     rows.map(({ values }) => el('td', { class: 'number' }, formatValue(values[at], panel.unit)))
   const now = rows.map((row) => el('td', { class: 'number' }, formatValue(row.now, panel.unit)))
   const minutes = times.flatMap((time, at) =>
-    time % MINUTE_S === 0
-      ? [el('tr', {}, el('th', { scope: 'row' }, CLOCK.format(time * 1_000)), ...cells(at))]
+    isLong || time % MINUTE_S === 0
+      ? [el('tr', {}, el('th', { scope: 'row' }, (isLong ? DATE : CLOCK).format(time * 1_000)), ...cells(at))]
       : [],
   )
   return el(
     'table',
     {},
     el('thead', {}, el('tr', {}, ...head)),
-    el('tbody', {}, el('tr', {}, el('th', { scope: 'row' }, 'Now'), ...now), ...minutes.reverse()),
+    el(
+      'tbody',
+      {},
+      el('tr', {}, el('th', { scope: 'row' }, isLong ? 'All' : 'Now'), ...now),
+      ...minutes.reverse(),
+    ),
   )
 }
