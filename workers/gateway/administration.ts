@@ -12,8 +12,10 @@ import type { FeedbackReader } from '../../src/feedback/listing.ts'
 import type { TelemetryMessage } from '../../src/feedback/outbox.ts'
 import { Privacy } from '../../src/feedback/privacy.ts'
 import { SupabasePrivacy } from '../../src/feedback/privacy-supabase.ts'
+import type { RequestReader } from '../../src/feedback/request-story.ts'
 import { SupabaseFeedback } from '../../src/feedback/supabase-feedback.ts'
 import { SupabaseRecords } from '../../src/feedback/supabase-records.ts'
+import { SupabaseRequests } from '../../src/feedback/supabase-requests.ts'
 import { FeedbackTokens } from '../../src/feedback/token.ts'
 import { CustomUsageReader } from '../../src/metrics/custom-usage.ts'
 import type { SealedKeyStore } from '../../src/models/key-rotation.ts'
@@ -48,6 +50,8 @@ export interface Administration {
     readonly reader: FeedbackReader
   }
   readonly customUsage: CustomUsageReader
+  /** What is recorded of each request. */
+  readonly requests: RequestReader
   readonly deadLetters: DeadLetters
   readonly privacy: Privacy
   readonly budgets: BudgetDesk
@@ -71,11 +75,15 @@ export interface Shared {
   /** For addresses that tenants gave. */
   readonly guarded: Fetch
   readonly userHashes: KeyedHashes
+  /** Stand before a model's own name. */
+  readonly providerNames: readonly string[]
   readonly send: (message: TelemetryMessage) => Promise<void>
 }
 
 /** For whole batches and pages, which nobody's request waits for. */
 const BATCH_TIMEOUT_MS = 20_000
+/** For a search, which somebody waits for, and which may have to read many rows. */
+const SEARCH_TIMEOUT_MS = 8_000
 /** Of the records only ratings are stored from here. */
 const NO_PRICES: Prices = { priceOf: () => undefined }
 
@@ -111,6 +119,7 @@ export function createAdministration(env: Env, shared: Shared): Administration {
       reader: new SupabaseFeedback(supabase, clock.now),
     },
     customUsage: new CustomUsageReader(supabase),
+    requests: new SupabaseRequests(serviceConnector(env, SEARCH_TIMEOUT_MS), shared.providerNames),
     deadLetters: new DeadLetters(supabase, send),
     privacy: new Privacy({
       store: new SupabasePrivacy(serviceConnector(env, BATCH_TIMEOUT_MS)),
