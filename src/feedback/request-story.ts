@@ -72,12 +72,13 @@ export interface StoryWords {
 
 /** All that is recorded of one request. */
 export interface RequestStory
-  extends Omit<PredictionRow, keyof StoryWords | 'tenant_id' | 'attempts' | 'decision'>,
+  extends Omit<PredictionRow, keyof StoryWords | 'tenant_id' | 'attempts' | 'decision' | 'features'>,
     Partial<StoryWords> {
   readonly tenant: string
   readonly stored_at: string
   /** Candidates, scores and reasons, as they were recorded. */
   readonly decision: unknown
+  readonly features: unknown
   /** How many calls there were; those that cannot have been charged for are not in `attempts`. */
   readonly tries: number
   readonly attempts: readonly StoryAttempt[]

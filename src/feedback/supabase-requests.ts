@@ -49,7 +49,7 @@ const whole = z.extend(summary, {
   first_byte_ms: count,
   predicted_quality: count,
   decision: z.unknown(),
-  features: z.record(z.string(), z.union([z.boolean(), z.number(), z.array(z.string())])),
+  features: z.unknown(),
 })
 const hashes = z.object({ user_hash: text, prompt_hash: text, answer_hash: text })
 const attempt = z.object({
