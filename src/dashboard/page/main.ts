@@ -7,6 +7,7 @@ import { choiceRow, tabRow } from './controls.ts'
 import { byId, el, setText } from './dom.ts'
 import { objectivesView } from './objectives-view.ts'
 import { type Card, panelCard } from './panel-card.ts'
+import { requestsDialog } from './requests-dialog.ts'
 import { vitals } from './vitals.ts'
 
 const TIME = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium', hourCycle: 'h23' })
@@ -20,6 +21,7 @@ const trouble = byId('trouble')
 const panels = byId('panels')
 const glance = vitals(byId('vitals'))
 const alerts = alertsView(byId('alerts'))
+const requests = requestsDialog(() => view.filter)
 let objectives = objectivesView(panels)
 const tabs = tabRow(byId('tabs'), panels, (tab) => change({ ...view, tab }))
 const choices = choiceRow(byId('choices'), () => view, change)
@@ -38,7 +40,7 @@ function change(next: View): void {
 function fill(): void {
   for (const card of cards) card.close()
   const { code, title } = tabOf(view.tab)
-  cards = tabOf(view.tab).panels.map(panelCard)
+  cards = tabOf(view.tab).panels.map((panel) => panelCard(panel, requests.open))
   panels.replaceChildren(...cards.map(({ element }) => element))
   objectives = objectivesView(panels)
   setText(byId('tab-title'), title)

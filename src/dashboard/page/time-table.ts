@@ -1,4 +1,5 @@
 import type { ShownPanel } from '../board.ts'
+import { type Span, spanAt } from '../drill-down.ts'
 import { formatValue } from '../format.ts'
 import type { PagePanel } from '../tabs.ts'
 import { el } from './dom.ts'
@@ -7,8 +8,11 @@ import { nameOf } from './panel-card.ts'
 const CLOCK = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' })
 const MINUTE_S = 60
 
-/** The chart's values for those who do not see it: a row a minute, the latest first. Made when it is opened. */
-export function timeTable(panel: PagePanel) {
+/**
+ * The chart's values for those who do not see it: a row a minute, the latest first. Made when it is opened.
+ * @param open called with the time whose requests are wanted
+ */
+export function timeTable(panel: PagePanel, open: (span: Span) => void) {
   const box = el('div', {
     class: 'scroll',
     tabindex: 0,
@@ -24,7 +28,7 @@ export function timeTable(panel: PagePanel) {
     // Once a minute is enough, and whoever reads it keeps the place.
     if (latestS === drawnS && box.childElementCount > 0) return
     drawnS = latestS
-    box.replaceChildren(tableOf(panel, last))
+    box.replaceChildren(tableOf(panel, last, open))
   }
   element.addEventListener('toggle', draw)
   return {
@@ -36,15 +40,25 @@ export function timeTable(panel: PagePanel) {
   }
 }
 
-function tableOf(panel: PagePanel, { times, rows }: ShownPanel): HTMLElement {
+function tableOf(panel: PagePanel, { times, rows }: ShownPanel, open: (span: Span) => void): HTMLElement {
   const head = ['Time', ...rows.map(nameOf(panel))].map((name) => el('th', { scope: 'col' }, name))
   const cells = (at: number) =>
     rows.map(({ values }) => el('td', { class: 'number' }, formatValue(values[at], panel.unit)))
   const now = rows.map((row) => el('td', { class: 'number' }, formatValue(row.now, panel.unit)))
+  const timeCell = (time: number, at: number) => {
+    const button = el(
+      'button',
+      { type: 'button', class: 'link', title: 'List the requests of this time' },
+      CLOCK.format(time * 1_000),
+    )
+    button.addEventListener('click', () => {
+      const span = spanAt(times, at)
+      if (span) open(span)
+    })
+    return el('th', { scope: 'row' }, button)
+  }
   const minutes = times.flatMap((time, at) =>
-    time % MINUTE_S === 0
-      ? [el('tr', {}, el('th', { scope: 'row' }, CLOCK.format(time * 1_000)), ...cells(at))]
-      : [],
+    time % MINUTE_S === 0 ? [el('tr', {}, timeCell(time, at), ...cells(at))] : [],
   )
   return el(
     'table',
