@@ -1,0 +1,82 @@
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { seededRandom } from '../../scripts/seeded-random.ts'
+import { chromiumPresent, startBrowser } from '../support/browser.ts'
+import { describeWith } from '../support/require.ts'
+import { chatBody } from '../support/slots.ts'
+import { chat, type Stack, startStack } from '../support/workers.ts'
+
+// How long after its answer a request stands on the page: through the gateway, a shard, the hub and the page's own line.
+
+const VIEWER_TOKEN = 'v'.repeat(43)
+const LIMIT_MS = 1_000
+const TRIES = 16
+const SEED = Number(process.env.SEED ?? 20_261_121)
+
+describeWith('chromium', chromiumPresent, 'a request that was answered', () => {
+  let stack: Stack
+  let browser: Browser
+  let page: Page
+  let key: string
+  let asked = 0
+
+  beforeAll(async () => {
+    stack = await startStack({ VIEWER_TOKEN })
+    key = await stack.key('acme', 'paid')
+    browser = await startBrowser()
+    page = await browser.newPage()
+    page.setDefaultTimeout(10_000)
+    await page.goto(`${stack.url}/monitoring`)
+    await page.getByLabel('Secret').fill(VIEWER_TOKEN)
+    await page.keyboard.press('Enter')
+    await page.locator('[data-state="live"]').waitFor()
+  })
+  afterAll(async () => {
+    await browser?.close()
+    await stack?.close()
+  })
+
+  /** All requests of the time shown, as the page has them by mode. */
+  const shown = async (): Promise<number> => {
+    const cells = page.locator('[data-panel="P7"] tbody td')
+    const counts = await cells.evaluateAll((all) =>
+      all.map((td) => Number.parseInt(td.firstChild?.textContent ?? '', 10)),
+    )
+    return counts.reduce((sum, count) => sum + (count || 0), 0)
+  }
+
+  /** Answered in full. */
+  async function ask(text: string, more = {}): Promise<void> {
+    const response = await chat(stack.url, key, chatBody(text, more))
+    await response.text()
+    asked += 1
+  }
+
+  /** @returns after how many milliseconds it was shown */
+  async function tryOnce(text: string, more = {}): Promise<number> {
+    await ask(text, more)
+    const answeredMs = performance.now()
+    await expect.poll(shown, { timeout: 12_000, interval: 5 }).toBe(asked)
+    return performance.now() - answeredMs
+  }
+
+  it(`is on the page within ${LIMIT_MS} ms (seed ${SEED})`, { timeout: 60_000 }, async () => {
+    const random = seededRandom(SEED)
+    const tookMs: number[] = []
+    for (let i = 0; i < TRIES; i++) {
+      // At any point between two looks of the hub.
+      await new Promise((resolve) => setTimeout(resolve, random() * 700))
+      // Misses, hits of the one before, streams, and what is refused.
+      const more = [{}, {}, { stream: true }, { model: 'simulated:none' }][i % 4]
+      tookMs.push(await tryOnce(`try ${i - (i % 4 === 1 ? 1 : 0)}`, more))
+    }
+    const sorted = tookMs.toSorted((a, b) => a - b)
+    const median = sorted[TRIES / 2] ?? Number.NaN
+    const worst = sorted.at(-1) ?? Number.NaN
+    console.log(
+      `shown after ${Math.round(median)} ms (median), ${Math.round(worst)} ms (worst of ${TRIES}): ${tookMs.map(Math.round).join(' ')}`,
+    )
+    expect(median).toBeLessThanOrEqual(LIMIT_MS)
+    expect(worst).toBeLessThanOrEqual(LIMIT_MS)
+  })
+})
