@@ -81,4 +81,29 @@ describeWith('chromium', chromiumPresent, 'a request that was answered', () => {
     expect(median).toBeLessThanOrEqual(LIMIT_MS)
     expect(worst).toBeLessThanOrEqual(LIMIT_MS)
   })
+
+  it('is in the list of its minute once it is recorded, with its story', { timeout: 60_000 }, async () => {
+    const dialog = page.getByRole('dialog')
+    const rows = dialog.locator('.list tbody tr')
+    const listed = async () => {
+      // Anew each time: the minute may have turned.
+      await ask(`What is hidden ${asked}?`)
+      await page.locator('[data-panel="P1"]').getByRole('button', { name: 'Requests' }).click()
+      await dialog
+        .getByRole('status')
+        .getByText(/^$|newest first/)
+        .waitFor()
+      const count = await rows.count()
+      if (count === 0) await page.keyboard.press('Escape')
+      return count
+    }
+    await expect.poll(listed, { timeout: 50_000, interval: 1_500 }).toBeGreaterThan(0)
+    const id = await rows.first().locator('.cell-id').textContent()
+    await rows.first().getByRole('button').click()
+    await dialog.getByText('Why this model').waitFor()
+    const told = (await dialog.textContent()) ?? ''
+    for (const text of [id ?? '', 'Answered bysimulated:sim-small', 'Tenantacme', 'answered'])
+      expect(told).toContain(text)
+    expect(told).not.toContain('hidden')
+  })
 })
