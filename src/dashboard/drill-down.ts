@@ -1,3 +1,4 @@
+import type { RequestSummary } from '../feedback/request-story.ts'
 import { NONE, OTHER } from '../metrics/catalogue.ts'
 import type { FilterLabel } from './tabs.ts'
 import type { View } from './view.ts'
@@ -8,7 +9,12 @@ export interface Span {
   readonly toS: number
 }
 
-export const OUTCOMES = ['success', 'client_error', 'error', 'cancelled'] as const
+export const OUTCOMES = [
+  'success',
+  'client_error',
+  'error',
+  'cancelled',
+] as const satisfies readonly RequestSummary['outcome'][]
 
 export interface Wish {
   readonly span: Span

@@ -94,7 +94,7 @@ export interface RequestStory
 }
 
 /** Whose requests are read, and how much of each. */
-export interface RequestScope {
+export interface RequestReach {
   /** Undefined: of every tenant. */
   readonly tenantId: string | undefined
   /** Without them no text, no hash and no correction is even asked for. */
@@ -104,7 +104,7 @@ export interface RequestScope {
 /** What can be asked of the requests that are recorded. */
 export interface RequestReader {
   /** Newest first. */
-  search(scope: RequestScope, query: RequestQuery): Promise<RequestPage>
-  /** @returns undefined where there is none, or none in this scope: the two look the same */
-  story(scope: RequestScope, id: string): Promise<RequestStory | undefined>
+  search(reach: RequestReach, query: RequestQuery): Promise<RequestPage>
+  /** @returns undefined where there is none, or none within reach: the two look the same */
+  story(reach: RequestReach, id: string): Promise<RequestStory | undefined>
 }

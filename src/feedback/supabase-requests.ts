@@ -3,7 +3,7 @@ import * as z from 'zod/mini'
 import { uuidv7 } from '../core/ids.ts'
 import { SOURCES } from './feedback.ts'
 import type { RequestQuery } from './request-search.ts'
-import type { RequestPage, RequestReader, RequestScope, RequestStory, StoryWords } from './request-story.ts'
+import type { RequestPage, RequestReach, RequestReader, RequestStory, StoryWords } from './request-story.ts'
 import { storedTime } from './supabase-feedback.ts'
 
 /** An id is drawn when its request arrives; clocks may differ by a little. */
@@ -96,7 +96,7 @@ export class SupabaseRequests implements RequestReader {
     this.#providers = providers
   }
 
-  async search({ tenantId }: RequestScope, query: RequestQuery): Promise<RequestPage> {
+  async search({ tenantId }: RequestReach, query: RequestQuery): Promise<RequestPage> {
     const { fromMs, toMs, model, outcome, cache, task, minCostUsd, limit, cursor } = query
     let asked = this.#connect()
       .from('ml_predictions')
@@ -121,7 +121,7 @@ export class SupabaseRequests implements RequestReader {
     return { data: page, next_cursor: found.length > limit ? (page.at(-1)?.id ?? null) : null }
   }
 
-  async story({ tenantId, withWords }: RequestScope, id: string): Promise<RequestStory | undefined> {
+  async story({ tenantId, withWords }: RequestReach, id: string): Promise<RequestStory | undefined> {
     let asked = this.#connect()
       .from('ml_predictions')
       .select(`${columns(whole)}, ${columns(hashes)}, tenants!inner (name, keeps_text)`)

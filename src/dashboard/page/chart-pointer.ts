@@ -81,6 +81,7 @@ export function chartPointer(
     // Whoever comes back from the list goes on from there.
     if (!document.querySelector('dialog[open]')) clear()
   })
+  tell()
   return {
     show: (shown) => {
       times = shown

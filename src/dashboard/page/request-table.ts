@@ -25,7 +25,7 @@ export function requestTable(open: (id: string, from: HTMLElement) => void) {
     )
     const cells = listCells(row).map((text, at) => {
       const name = LIST_HEAD[at + 1] ?? ''
-      return el('td', { role: 'cell', class: `cell-${name.toLowerCase()}`, 'data-name': name }, text)
+      return el('td', { role: 'cell', class: `cell-${name.toLowerCase()}` }, text)
     })
     const line = el(
       'tr',

@@ -1,7 +1,7 @@
 import { type Context, Hono } from 'hono'
 import { GatewayError } from '../../../src/core/errors.ts'
 import { readRequestId, readRequestQuery } from '../../../src/feedback/request-search.ts'
-import type { RequestScope } from '../../../src/feedback/request-story.ts'
+import type { RequestReach } from '../../../src/feedback/request-story.ts'
 import { TENANT_NAME } from '../../../src/tenants/tenant.ts'
 import type { AppEnv } from '../context.ts'
 import { bearer } from '../middleware/bearer.ts'
@@ -10,7 +10,7 @@ import { isOperator } from '../middleware/operator.ts'
 import { stored } from '../stored.ts'
 import { viewerUntilMs } from '../viewer.ts'
 
-type ScopeOf = (c: Context<AppEnv>, tenant: string | undefined) => Promise<RequestScope>
+type ReachOf = (c: Context<AppEnv>, tenant: string | undefined) => Promise<RequestReach>
 
 /** /api/requests: what is recorded of requests. A key sees its tenant's; the operator those of all, or `?tenant=NAME`. */
 export const requests = routesOf(async (c, tenant) => {
@@ -35,22 +35,22 @@ export const requestsOfPage = routesOf(async (c, tenant) => {
   throw new GatewayError('missing_api_key', 'You are not signed in.', 'Sign in at /monitoring.')
 })
 
-function routesOf(scopeOf: ScopeOf) {
+function routesOf(reachOf: ReachOf) {
   return new Hono<AppEnv>()
     .get('/', async (c) => {
       c.header('cache-control', 'no-store')
       const { tenant, ...filters } = onceEach(c)
-      const scope = await scopeOf(c, tenant)
-      return c.json(await stored(c.env.services.requests.search(scope, readRequestQuery(filters))))
+      const reach = await reachOf(c, tenant)
+      return c.json(await stored(c.env.services.requests.search(reach, readRequestQuery(filters))))
     })
     .get('/:id', async (c) => {
       c.header('cache-control', 'no-store')
       const { tenant, ...others } = onceEach(c)
-      const scope = await scopeOf(c, tenant)
+      const reach = await reachOf(c, tenant)
       const [unknown] = Object.keys(others)
       if (unknown !== undefined)
         throw invalid(unknown, `There is no parameter "${unknown}" here.`, `Leave out "${unknown}".`)
-      const story = await stored(c.env.services.requests.story(scope, readRequestId(c.req.param('id'))))
+      const story = await stored(c.env.services.requests.story(reach, readRequestId(c.req.param('id'))))
       if (story) return c.json(story)
       throw new GatewayError(
         'not_found',
