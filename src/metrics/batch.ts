@@ -24,8 +24,10 @@ export interface Batch {
 
 /** Given once the batch lies in durable storage. */
 export interface BatchAnswer {
-  /** How long to gather before the next batch. */
+  /** From one batch to the next, at least. */
   readonly flushMs: number
+  /** How long to gather where the last batch is longer ago than that; absent = as long. */
+  readonly soonMs?: number
 }
 
 /** What one shard takes, calls a second: an object that writes at each call takes 200 to 500. */
@@ -33,7 +35,7 @@ export const MAX_CALLS_PER_S = 200
 /** What is aimed at: with 200 itself, some seconds of a simulated region had 216. */
 const AIM_CALLS_PER_S = 160
 /** The least wait, while somebody looks at the figures. */
-const WATCHED_FLUSH_MS = 250
+export const WATCHED_FLUSH_MS = 250
 const UNWATCHED_FLUSH_MS = 2_000
 const UNWATCHED_SPREAD_MS = 3_000
 
@@ -48,6 +50,9 @@ export function flushIntervalMs(isolates: number, watched: boolean, random: numb
   const usualMs = watched ? WATCHED_FLUSH_MS : UNWATCHED_FLUSH_MS + random * UNWATCHED_SPREAD_MS
   return Math.ceil(Math.max(leastMs, usualMs))
 }
+
+/** How long an isolate gathers that has sent nothing for a while: no longer than if somebody looked. */
+export const soonMs = (isolates: number): number => flushIntervalMs(isolates, true, 0)
 
 /** What a shard tells of itself. */
 export interface ShardReport {

@@ -15,8 +15,10 @@ import type { FeedbackReader } from '../../src/feedback/listing.ts'
 import type { TelemetryMessage } from '../../src/feedback/outbox.ts'
 import { Privacy } from '../../src/feedback/privacy.ts'
 import { SupabasePrivacy } from '../../src/feedback/privacy-supabase.ts'
+import type { RequestReader } from '../../src/feedback/request-story.ts'
 import { SupabaseFeedback } from '../../src/feedback/supabase-feedback.ts'
 import { SupabaseRecords } from '../../src/feedback/supabase-records.ts'
+import { SupabaseRequests } from '../../src/feedback/supabase-requests.ts'
 import { FeedbackTokens } from '../../src/feedback/token.ts'
 import { CustomUsageReader } from '../../src/metrics/custom-usage.ts'
 import type { Probes } from '../../src/metrics/probes.ts'
@@ -58,6 +60,8 @@ export interface Administration {
   }
   readonly customUsage: CustomUsageReader
   readonly history: HistoryReader
+  /** What is recorded of each request. */
+  readonly requests: RequestReader
   readonly deadLetters: DeadLetters
   readonly privacy: Privacy
   readonly budgets: BudgetDesk
@@ -85,11 +89,15 @@ export interface Shared {
   readonly userHashes: KeyedHashes
   readonly metrics: Pick<IsolateMetrics, 'rated'>
   readonly upstream: Pick<ProbeIo, 'providers' | 'list'>
+  /** Stand before a model's own name. */
+  readonly providerNames: readonly string[]
   readonly send: (message: TelemetryMessage) => Promise<void>
 }
 
 /** For whole batches, pages and months, which no model's answer waits for. */
 const BATCH_TIMEOUT_MS = 20_000
+/** For a search, which somebody waits for, and which may have to read many rows. */
+const SEARCH_TIMEOUT_MS = 8_000
 /** Of the records only ratings are stored from here. */
 const NO_PRICES: Prices = { priceOf: () => undefined }
 
@@ -129,6 +137,10 @@ export function createAdministration(env: Env, shared: Shared): Administration {
     },
     customUsage: new CustomUsageReader(supabase),
     history: new HistoryReader(serviceConnector(env, { timeoutMs: BATCH_TIMEOUT_MS }), clock.now),
+    requests: new SupabaseRequests(
+      serviceConnector(env, { timeoutMs: SEARCH_TIMEOUT_MS }),
+      shared.providerNames,
+    ),
     deadLetters: new DeadLetters(supabase, send),
     privacy: new Privacy({
       store: new SupabasePrivacy(serviceConnector(env, { timeoutMs: BATCH_TIMEOUT_MS })),

@@ -23,6 +23,7 @@ import { monitoring } from './routes/monitoring.ts'
 import { monitoringPage } from './routes/monitoring-page.ts'
 import { privacy } from './routes/privacy.ts'
 import { providerKeys } from './routes/provider-keys.ts'
+import { requests, requestsOfPage } from './routes/requests.ts'
 import { telemetry } from './routes/telemetry.ts'
 
 const app = new Hono<AppEnv>()
@@ -43,10 +44,12 @@ const app = new Hono<AppEnv>()
   .route('/api/feedback', feedback)
   .route('/api/telemetry', telemetry)
   .route('/metrics', metrics)
+  .route('/monitoring/requests', requestsOfPage)
   .route('/monitoring', monitoringPage)
   .route('/api/budgets', budgets)
   .route('/api/costs', costs)
   .route('/api/limits', limits)
+  .route('/api/requests', requests)
   .route('/', home)
 
 /** Every method and path that is answered. */
@@ -56,7 +59,7 @@ app.notFound(() => {
   throw new GatewayError(
     'not_found',
     'There is nothing at this address.',
-    'Routes: POST /v1/chat/completions, GET /v1/models, GET /v1/models/{id}, GET /api/models, GET /api/models/{id}, /api/models/custom, /api/models/aliases, /api/models/provider-keys, /api/feedback, /api/budgets, /api/costs, /api/limits, POST /api/telemetry, GET /metrics, GET /healthz, GET /readyz, GET /monitoring, GET /.',
+    'Routes: POST /v1/chat/completions, GET /v1/models, GET /v1/models/{id}, GET /api/models, GET /api/models/{id}, /api/models/custom, /api/models/aliases, /api/models/provider-keys, /api/feedback, /api/budgets, /api/costs, /api/limits, GET /api/requests, GET /api/requests/{id}, POST /api/telemetry, GET /metrics, GET /healthz, GET /readyz, GET /monitoring, GET /.',
   )
 })
 

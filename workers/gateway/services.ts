@@ -17,6 +17,7 @@ import { OpenedKeys } from '../../src/models/opened-keys.ts'
 import type { Provider, SealedCredential } from '../../src/models/provider.ts'
 import { RegistryCache, type RegistryTrouble } from '../../src/models/registry-cache.ts'
 import { SupabaseModels } from '../../src/models/supabase-models.ts'
+import { WELL_KNOWN_NAMES } from '../../src/models/well-known.ts'
 import { guardedFetch } from '../../src/providers/address-policy.ts'
 import type { Fetch } from '../../src/providers/fetch.ts'
 import { listModels } from '../../src/providers/list-models.ts'
@@ -199,6 +200,7 @@ export function createServices(env: Env, place: Place = {}): Services & Administ
       userHashes,
       upstream: { providers, list },
       metrics,
+      providerNames: [...new Set(['custom', ...WELL_KNOWN_NAMES, ...providers.map(({ name }) => name)])],
       send,
     }),
   }

@@ -5,6 +5,7 @@ import {
   flushIntervalMs,
   type Live,
   type ShardReport,
+  soonMs,
 } from '../../src/metrics/batch.ts'
 import { mergeExemplars } from '../../src/metrics/batch-exemplars.ts'
 import { LONGEST_LEASE_MS, mergeGauges, stillLeased } from '../../src/metrics/batch-gauges.ts'
@@ -37,6 +38,11 @@ const MEMORY_MS = 3_600_000
 const ACTIVE_MS = 30_000
 /** After the last look. */
 const WATCHED_MS = 5_000
+/** The hub asks nobody who is silent, and one that speaks up may be watched: it learns so at the next look. */
+const SILENT_MS = 2 * MINUTE_MS
+const MAYBE_WATCHED_MS = 1_500
+/** Where more than these break the silence, figures come soon enough. */
+const FEW_ISOLATES = 8
 const TELL_AGAIN_MS = 10_000
 
 interface Isolate {
@@ -72,6 +78,7 @@ export class MetricsShard extends DurableObject<Env> {
   #lastMs: number
   #savedMinute: number
   #watchedUntilMs = 0
+  #maybeWatchedUntilMs = 0
   #toldHubMs = Number.NEGATIVE_INFINITY
   #active = { second: 0, count: 0 }
   #lagSeconds = 0
@@ -110,9 +117,14 @@ export class MetricsShard extends DurableObject<Env> {
       const late = !known && batch.startedAtMs < nowMs - MEMORY_MS
       this.#add(late ? { ...batch, ...LATE } : batch, nowMs)
     }
+    if (nowMs > this.#toldHubMs + SILENT_MS) this.#maybeWatchedUntilMs = nowMs + MAYBE_WATCHED_MS
     this.#tellHub(nowMs)
+    const isolates = this.#activeIsolates(nowMs)
+    const isWatched =
+      nowMs < this.#watchedUntilMs || (isolates <= FEW_ISOLATES && nowMs < this.#maybeWatchedUntilMs)
     return {
-      flushMs: flushIntervalMs(this.#activeIsolates(nowMs), nowMs < this.#watchedUntilMs, Math.random()),
+      flushMs: flushIntervalMs(isolates, isWatched, Math.random()),
+      soonMs: soonMs(isolates),
     }
   }
 

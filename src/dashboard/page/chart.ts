@@ -23,6 +23,10 @@ export const colourOf = (index: number): string => token(`line-${(index % COLOUR
 
 export interface Chart {
   show(shown: ShownPanel, fromS: number, toS: number): void
+  /** The place of the time that is drawn so far from the left, in pixels. */
+  placeAt(x: number): number | undefined
+  /** Shows which time is meant. */
+  mark(at: number | undefined): void
   /** The same in the colours that hold now. */
   repaint(): void
   close(): void
@@ -59,6 +63,11 @@ export function lineChart(
   }
   return {
     show,
+    placeAt: (x) => plot?.posToIdx(x - plot.over.offsetLeft),
+    mark: (at) => {
+      const time = at === undefined ? undefined : last?.[0].times[at]
+      plot?.setCursor({ left: time === undefined ? -10 : plot.valToPos(time, 'x'), top: 0 })
+    },
     repaint: () => {
       close()
       if (last) show(...last)

@@ -9,6 +9,7 @@ import { byId, el, setText } from './dom.ts'
 import { liveFrame, longFrame, longPanel } from './frames.ts'
 import { objectivesView } from './objectives-view.ts'
 import { type Card, panelCard } from './panel-card.ts'
+import { requestsDialog } from './requests-dialog.ts'
 import { StoredFigures } from './stored-figures.ts'
 import { vitals } from './vitals.ts'
 
@@ -29,6 +30,7 @@ const source = byId('source')
 const panels = byId('panels')
 const glance = vitals(byId('vitals'))
 const alerts = alertsView(byId('alerts'))
+const requests = requestsDialog(() => view.filter)
 let objectives = objectivesView(panels)
 const tabs = tabRow(byId('tabs'), panels, (tab) => change({ ...view, tab }))
 const choices = choiceRow(byId('choices'), () => view, change)
@@ -56,7 +58,7 @@ function liveView(): View {
 function fill(): void {
   for (const { card } of cards) card.close()
   const { code, title } = tabOf(view.tab)
-  cards = tabOf(view.tab).panels.map((panel) => ({ panel, card: panelCard(panel) }))
+  cards = tabOf(view.tab).panels.map((panel) => ({ panel, card: panelCard(panel, requests.open) }))
   panels.replaceChildren(...cards.map(({ card }) => card.element))
   objectives = objectivesView(panels)
   setText(byId('tab-title'), title)

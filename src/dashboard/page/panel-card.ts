@@ -1,8 +1,10 @@
 import type { ShownPanel, ShownRow } from '../board.ts'
+import type { Span } from '../drill-down.ts'
 import { formatValue, NO_VALUE, rowName } from '../format.ts'
 import type { PagePanel } from '../tabs.ts'
 import { bars } from './bars.ts'
 import { type Chart, lineChart } from './chart.ts'
+import { chartPointer } from './chart-pointer.ts'
 import { el, setText } from './dom.ts'
 import { boundText, heatmap } from './heatmap.ts'
 import { legend } from './legend.ts'
@@ -36,8 +38,11 @@ export const nameOf = (panel: PagePanel) => {
     kind === 'heatmap' ? boundText(labels[0] ?? '', panel) : rowName(labels, by) || panel.title
 }
 
-/** One panel: a title, its figure, and the same as a table. */
-export function panelCard(panel: PagePanel): Card {
+/**
+ * One panel: a title, its figure, and the same as a table.
+ * @param open called with the time whose requests are wanted
+ */
+export function panelCard(panel: PagePanel, open: (span: Span) => void): Card {
   const title = `${panel.code}-title`
   const value = el('p', { class: 'value' })
   const note = el('p', { class: 'note', hidden: true })
@@ -56,7 +61,7 @@ export function panelCard(panel: PagePanel): Card {
     empty,
     body,
   )
-  const parts = panel.hasTrend ? drawn(panel, body, value) : listed(panel, body, value)
+  const parts = panel.hasTrend ? drawn(panel, body, value, open) : listed(panel, body, value)
   return {
     element,
     show: (shown, frame) => {
@@ -82,18 +87,19 @@ interface Parts {
   close(): void
 }
 
-function drawn(panel: PagePanel, body: HTMLElement, value: HTMLElement): Parts {
+function drawn(panel: PagePanel, body: HTMLElement, value: HTMLElement, open: (span: Span) => void): Parts {
   let last: ShownPanel | undefined
   let isLong = false
   let at: number | undefined
-  const host = el('div', {
-    class: 'chart',
-    role: 'img',
-    'aria-label': `Chart: ${panel.title}. The table below it has the values.`,
-  })
+  const host = el('div', { class: 'chart' })
   const key = legend(panel)
-  const table = timeTable(panel)
-  body.append(host, key.element, table.element)
+  const table = timeTable(panel, open)
+  const list = el(
+    'button',
+    { type: 'button', class: 'link', 'aria-label': `Requests: ${panel.title}` },
+    'Requests',
+  )
+  body.append(host, key.element, el('div', { class: 'under' }, list, table.element))
   const label = () => {
     if (!last) return
     key.show(last, at, isLong)
@@ -106,12 +112,18 @@ function drawn(panel: PagePanel, body: HTMLElement, value: HTMLElement): Parts {
     label()
   }
   const chart: Chart = panel.kind === 'heatmap' ? heatmap(host, panel) : lineChart(host, panel, pointed)
+  const pointer = chartPointer(host, panel, chart, pointed, open)
+  list.addEventListener('click', () => {
+    const span = pointer.span()
+    if (span) open(span)
+  })
   return {
     show: (shown, frame) => {
       last = shown
       isLong = frame.isLong
       chart.show(shown, frame.fromS, frame.toS)
       table.show(shown, isLong)
+      pointer.show(shown.times)
       label()
     },
     repaint: () => {

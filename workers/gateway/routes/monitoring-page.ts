@@ -83,6 +83,7 @@ export const monitoringPage = new Hono<AppEnv>()
     if (!isOwnOrigin(c)) return c.text(FOREIGN, 403, UNKEPT)
     const untilMs = await viewerUntilMs(c)
     if (untilMs === undefined) return c.text(SIGN_IN, 401, UNKEPT)
+    c.env.services.metrics.buffer.hasten()
     const { METRICS_HUB: hubs } = c.env.env
     // Made anew: nothing else of the caller reaches the hub.
     return hubs
