@@ -18,6 +18,7 @@ import type { Provider } from '../../src/models/provider.ts'
 import { IdempotencyKeys } from '../../src/routing/idempotency-keys.ts'
 import { RetryBudget } from '../../src/routing/retry-budget.ts'
 import { Authenticator } from '../../src/tenants/authenticator.ts'
+import { IsolateRates } from '../../src/tenants/isolate-rates.ts'
 import type { Caller } from '../../src/tenants/tenant.ts'
 import { createVirtualKey, KeyDigest } from '../../src/tenants/virtual-key.ts'
 import type { Administration } from '../../workers/gateway/administration.ts'
@@ -111,7 +112,11 @@ function standIns(env: BenchEnv): Services & Administration {
     registry: { of: async () => empty },
   })
   // Where there are no shards a stand-in takes what is counted, as fast as can be.
-  const { buffer, observer: forCache } = env.METRICS_SHARD
+  const {
+    buffer,
+    pools,
+    observer: forCache,
+  } = env.METRICS_SHARD
     ? shardedBuffer(env, clock, undefined)
     : isolateBuffer(clock, async () => ({ flushMs: 2_000 }))
   const isCounted = env.COUNTED !== 'no'
@@ -138,11 +143,13 @@ function standIns(env: BenchEnv): Services & Administration {
   const modelStats = new ModelStats(clock)
   const counting = isolateMetrics({
     buffer,
+    pools,
     clock,
     routes: knownRoutes(catalogue, [provider]),
     modes: DEFAULT_MODES,
     reportedNames: { tools: new Set(), agents: new Set(), sources: new Set() },
     loadTenants: async () => Array.from({ length: TENANTS }, (_, i) => [`tenant-${i}`, `tenant-${i}`]),
+    loadBudgets: async () => [],
   })
   const metrics = isCounted ? counting : { ...counting, received: () => {}, settled: () => {} }
   const vault = new Vault(new Uint8Array(32).fill(1))
@@ -193,6 +200,7 @@ function standIns(env: BenchEnv): Services & Administration {
       userHashes: new KeyedHashes(vault, 'user-hash'),
       accounts: { maySpend: async () => ({ kind: 'allowed', isWatched: false, isHard: false }) },
       bounds: listBounds(),
+      rates: new IsolateRates(),
       outputCapTokens: 4_096,
       limits: LIMITS,
     },

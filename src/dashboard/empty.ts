@@ -25,7 +25,7 @@ const NEXT_STEPS: readonly (readonly [prefix: string, text: string])[] = [
   ['cache_', 'No tier of the cache has reported yet. Send a request that may be cached.'],
   [
     'quality_',
-    'No quality score in this time. Report one through the telemetry API; ratings are in Supabase: docs/queries.md.',
+    'No answer of a model was checked and none was rated in this time. Send a request that the cache does not know, or rate one.',
   ],
   ['degraded_', 'No answer was less than what was asked for. There is nothing to do.'],
   ['warnings_', 'No answer came with a warning in this time. There is nothing to do.'],

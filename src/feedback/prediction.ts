@@ -1,4 +1,6 @@
+import { byteLength } from '../core/bytes.ts'
 import type { PricedTokens, ProviderCall, ToldUsage } from '../cost/ledger.ts'
+import { NO_TAGS, type Tags } from '../cost/tags.ts'
 
 /** One recorded inference: a row of `ml_predictions`, column by column. */
 export interface PredictionRow {
@@ -37,13 +39,16 @@ export interface PredictionRow {
   readonly features: Readonly<Record<string, boolean | number | readonly string[]>>
   readonly prompt_hash: string | null
   readonly answer_hash: string | null
+  /** Absent in rows of before there were any. */
+  readonly tags?: Tags
 }
 
 /** What was paid, or spared, for a request: for whoever has the prices. */
 export function callsOf(
   facts: PredictionFacts & { readonly said?: string | undefined },
 ): readonly ProviderCall[] {
-  const { attempts, sentLength, said = '' } = facts
+  const { attempts, sentBytes, said = '' } = facts
+  const saidBytes = byteLength(said)
   return attempts.map((attempt) => ({
     route: attempt.routeId,
     provider: attempt.provider,
@@ -55,8 +60,8 @@ export function callsOf(
     ms: attempt.ms,
     mayBeBilled: attempt.mayBeBilled,
     usage: attempt.usage,
-    sentBytes: sentLength,
-    saidBytes: attempt.firstByteMs === undefined ? 0 : said.length,
+    sentBytes,
+    saidBytes: attempt.firstByteMs === undefined ? 0 : saidBytes,
     reservedNanoUsd: attempt.reservedNanoUsd,
     ...(attempt.wasNeverSent && { wasNeverSent: true }),
   }))
@@ -89,8 +94,8 @@ export interface PredictionFacts {
   /** Keyed hashes of who asked and of what was asked. */
   readonly userHash: string | undefined
   readonly promptHash: string | undefined
-  /** Length of the conversation, characters. */
-  readonly sentLength: number
+  /** Of the conversation; 0 where no model was asked. */
+  readonly sentBytes: number
   readonly answerHash?: string | undefined
   /** Where the answer that a hit repeats came from. */
   readonly origin:
@@ -101,10 +106,13 @@ export interface PredictionFacts {
         readonly usage?: ToldUsage | undefined
       }
     | undefined
+  readonly tags?: Tags | undefined
   readonly receivedAtMs: number
   readonly totalMs: number
   readonly upstreamMs: number | undefined
   readonly usage: { readonly inputTokens: number; readonly outputTokens: number } | undefined
+  /** What the form of a whole answer tells of its quality. */
+  readonly checks?: { readonly score: number } | undefined
   readonly attempts: readonly {
     readonly routeId: string
     readonly provider: string
@@ -182,6 +190,7 @@ export function toPredictionRow(facts: PredictionFacts, mode = 0): PredictionRow
     features: features(facts, decision),
     prompt_hash: facts.promptHash ?? null,
     answer_hash: facts.answerHash ?? null,
+    tags: facts.tags ?? NO_TAGS,
   }
 }
 
@@ -195,7 +204,7 @@ export function toAbandonedRow(facts: PredictionFacts): PredictionRow | undefine
   return row && { ...row, outcome: 'error', error_code: 'abandoned' }
 }
 
-function features({ attempts, replayed, origin }: PredictionFacts, decision: Decision | null) {
+function features({ attempts, replayed, origin, checks }: PredictionFacts, decision: Decision | null) {
   const failures = attempts.flatMap(({ failure }) => (failure === undefined ? [] : [failure]))
   return {
     ...(replayed && { replayed }),
@@ -204,6 +213,8 @@ function features({ attempts, replayed, origin }: PredictionFacts, decision: Dec
       saved_input_tokens: origin.usage.inputTokens,
       saved_output_tokens: origin.usage.outputTokens,
     }),
+    // Until somebody rates it: a rating, in quality_feedback, says more.
+    ...(checks && { checks_score: checks.score }),
     ...(decision && { estimated_input_tokens: decision.inputTokens }),
     ...(failures.length > 0 && { failures: failures.slice(0, MAX_FAILURES) }),
   }

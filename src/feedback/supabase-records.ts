@@ -1,5 +1,6 @@
 import type { PostgrestError, SupabaseClient } from '@supabase/supabase-js'
 import { isObject } from '../core/json.ts'
+import type { Baseline } from '../cost/ledger.ts'
 import type { Prices } from '../cost/prices.ts'
 import type { CostBatch, CostCount } from '../metrics/cost-counts.ts'
 import type { OutboxRecord } from './outbox.ts'
@@ -10,14 +11,17 @@ import { tablesOf } from './table-rows.ts'
 export class SupabaseRecords implements RecordStore {
   readonly #connect: () => SupabaseClient
   readonly #prices: Prices
+  readonly #baseline: Baseline | undefined
 
-  constructor(connect: () => SupabaseClient, prices: Prices) {
+  /** @param baseline what costs are compared with */
+  constructor(connect: () => SupabaseClient, prices: Prices, baseline?: Baseline) {
     this.#connect = connect
     this.#prices = prices
+    this.#baseline = baseline
   }
 
   async insert(records: readonly OutboxRecord[]): Promise<void> {
-    for (const { table, id, rows } of tablesOf(records, this.#prices)) {
+    for (const { table, id, rows } of tablesOf(records, this.#prices, this.#baseline)) {
       if (table === 'ledger') await this.#book(rows)
       else await this.#add(table, id, rows)
     }

@@ -193,9 +193,11 @@ const ROW_BYTES = 1_800
 /** Not less than the record's JSON takes, bytes. Measuring the JSON itself of each hit took a thirtieth of the hit. */
 function sizeOf(record: OutboxRecord): number {
   if (record.kind !== 'prediction') return JSON.stringify(record).length * 3
-  const { route, model, request_id, decision, features } = record.row
+  const { route, model, request_id, decision, features, tags } = record.row
   const names = (route?.length ?? 0) + (model?.length ?? 0) + request_id.length
   const lists = decision || features.failures ? JSON.stringify([decision, features]).length : 0
   // Names are those of models that exist: printable, at most three bytes a character.
-  return ROW_BYTES + (names + lists) * 3
+  let labels = 0
+  for (const key in tags) labels += key.length + (tags[key]?.length ?? 0) + 6
+  return ROW_BYTES + (names + lists) * 3 + labels
 }

@@ -2,6 +2,7 @@ import type { Exemplars } from './exposition.ts'
 import type { DayTotals, MinuteSlot } from './rings.ts'
 import type { SketchData } from './sketch.ts'
 import type { MetricsSnapshot } from './snapshot.ts'
+import type { StockData } from './stock.ts'
 import type { Window } from './window.ts'
 
 /** What an isolate gathered since its last batch. */
@@ -15,6 +16,8 @@ export interface Batch {
   /** Counters and histograms: what was added. Gauges: as they stand now, true until their lease ends. */
   readonly added: MetricsSnapshot
   readonly sketches: Readonly<Record<string, SketchData>>
+  /** What went into the stores of the cache, and what was taken out of them before its time. */
+  readonly stock?: StockData
   /** Of each histogram that has one the request with the largest value. */
   readonly exemplars?: Exemplars
 }
@@ -59,6 +62,8 @@ export interface ShardReport {
   /** How many send to it now. */
   readonly isolates: number
   readonly exemplars: Exemplars
+  /** What its isolates' entries in the stores of the cache add up to. */
+  readonly stock?: StockData
 }
 
 /** The last seconds, of one shard or of all of them. */

@@ -2,6 +2,7 @@ import { type Clock, type WaitUntil, withDeadline } from '../core/clock.ts'
 import { type Batch, type BatchAnswer, flushIntervalMs } from './batch.ts'
 import { Tally } from './batch-tally.ts'
 import type { Exemplar } from './exposition.ts'
+import { Stock, type StoreTier } from './stock.ts'
 
 export interface BufferOptions {
   readonly clock: Clock
@@ -42,6 +43,8 @@ export class MetricsBuffer {
   readonly #gauges = new Map<string, number>()
   #open = new Tally(MAX_SERIES)
   #exemplars = new Map<string, Exemplar>()
+  #stock = new Stock()
+  #reads: readonly (() => Readonly<Record<string, number>>)[] = []
   #startedAtMs: number | undefined
   #dueMs = 0
   /** Of the open gathering; the next one has its own. */
@@ -84,6 +87,16 @@ export class MetricsBuffer {
     if (!Number.isFinite(value)) this.#open.refuse('invalid')
     else if (this.#gauges.size >= MAX_GAUGES && !this.#gauges.has(series)) this.#open.refuse('cardinality')
     else this.#gauges.set(series, value)
+  }
+
+  /** Gauges that change with every request are read only when a batch goes, and stand as they are then. */
+  gaugesFrom(read: () => Readonly<Record<string, number>>): void {
+    this.#reads = [...this.#reads, read]
+  }
+
+  /** @param lifeMs how long what a store took in has to live there */
+  stock(tier: StoreTier, entries: number, bytes: number, lifeMs: number): void {
+    this.#stock.add(tier, entries, bytes, this.#options.clock.now() + lifeMs)
   }
 
   /** To be called once a request, when it has added what it had to add. Never throws and never waits. */
@@ -144,10 +157,16 @@ export class MetricsBuffer {
       isolate: this.#options.isolate,
       seq: ++this.#seq,
       startedAtMs: this.#startedAtMs,
-      added: { counters, histograms, gauges: Object.fromEntries(this.#gauges) },
+      added: {
+        counters,
+        histograms,
+        gauges: Object.assign(Object.fromEntries(this.#gauges), ...this.#reads.map((read) => read())),
+      },
       sketches,
       exemplars: Object.fromEntries([...this.#exemplars].map(([series, exemplar]) => [series, [exemplar]])),
+      ...(!this.#stock.isEmpty && { stock: this.#stock.data(nowMs) }),
     }
+    this.#stock = new Stock()
     this.#open = new Tally(MAX_SERIES)
     this.#exemplars = new Map()
     this.#startedAtMs = undefined

@@ -3,6 +3,7 @@ import type { WaitUntil, Watch } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
 import type { Target } from '../models/provider.ts'
 import type { Verdict } from '../providers/completion.ts'
+import { checkAnswer } from './answer-checks.ts'
 import type { AttemptLimits, Opening } from './attempt.ts'
 import { type AttemptsServices, firstAnswer } from './attempts.ts'
 import type { ChatRequest } from './chat-request.ts'
@@ -65,6 +66,7 @@ export async function askModels(services: AskServices, call: ModelCall): Promise
     note.end('answered', verdict.usage)
     settlement.usage = verdict.usage
     settlement.said = verdict.said
+    settlement.checks = checkAnswer(request, verdict)
     settlement.settle('success')
     watch.stop()
     over.resolve(keepIfWorth(services, call, note, verdict, { kind: 'json', body }))
@@ -93,7 +95,7 @@ function stream(
   over: (last: Promise<void> | undefined) => void,
 ): ReadableStream<Uint8Array> {
   const { limits, health, clock } = services
-  const { keep, watch, settlement } = call
+  const { keep, watch, settlement, request } = call
   const relayed = relay(opening, {
     watch,
     requestId: settlement.requestId,
@@ -125,6 +127,7 @@ function stream(
     note.end('answered', verdict.usage)
     health.succeeded(note.target)
     if (!verdict.complete) return settlement.settle('error', 'upstream_cut_off')
+    settlement.checks = checkAnswer(request, verdict)
     settlement.settle('success')
     if (how.text !== undefined)
       await keepIfWorth(services, call, note, verdict, { kind: 'sse', body: how.text })

@@ -4,11 +4,13 @@ import type { CacheEntry } from '../cache/entry.ts'
 import type { SlotMaker } from '../cache/slot.ts'
 import { ageSeconds, BYPASS, cacheStatus } from '../cache/status.ts'
 import type { CacheSlot } from '../cache/tier.ts'
+import { byteLength } from '../core/bytes.ts'
 import { type Clock, type WaitUntil, Watch } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
 import { isObject, type JsonValue } from '../core/json.ts'
 import type { HitFolding } from '../feedback/folding.ts'
 import type { KeyedHashes } from '../feedback/keyed-hashes.ts'
+import { isLimited } from '../tenants/isolate-rates.ts'
 import type { Caller } from '../tenants/tenant.ts'
 import { type Answer, type AskServices, askModels, type Keep } from './ask.ts'
 import { checkChatRequest } from './chat-request.ts'
@@ -56,7 +58,6 @@ export async function answerChat(services: ChatServices, call: ChatCall): Promis
   settlement.keyId = caller.keyId
 
   const canonicalBody = isObject(call.body) ? services.slots.canonical(tenant, call.body) : ''
-  settlement.sentLength = canonicalBody.length
   const request = checkChatRequest(call.body)
   settlement.stream = request.stream === true
   const control = cacheControl(call.headers, tenant.cachePolicy, request.temperature === 0)
@@ -71,10 +72,14 @@ export async function answerChat(services: ChatServices, call: ChatCall): Promis
   settlement.promptHash = slot?.id
   const watch = new Watch(services.clock)
   const read = slot && control.read ? await lookUp(services, call, slot, control, watch) : undefined
+  if (read?.entry) {
+    watch.stop()
+    // Who asks the account is counted there.
+    if (isLimited(caller)) services.rates.take(caller, services.clock.now())
+  }
   const status = read ? cacheStatus(read, services.clock.now()) : BYPASS
   settlement.cache = read ? (read.entry ? 'hit' : 'miss') : 'bypass'
   if (read?.entry) {
-    watch.stop()
     settlement.tier = read.from
     const { origin } = read.entry
     settlement.origin = origin
@@ -89,16 +94,21 @@ export async function answerChat(services: ChatServices, call: ChatCall): Promis
     if (control.onlyIfCached) throw notCached()
     plan = choose(services, tenant, wished, request)
     settlement.explain = plan.record
+    settlement.sentBytes = byteLength(canonicalBody)
     if (tenant.keepsText) settlement.prompt = () => JSON.stringify(request.messages)
   } catch (error) {
     watch.stop()
     throw error
   }
+  const spending = new Spending(services, caller, settlement)
   const keep: Keep | undefined =
-    slot && control.store ? (answer) => store(services, slot, control, answer, settlement) : undefined
+    slot && control.store
+      ? async (answer) => {
+          if (!spending.mayBeCut(answer.usage)) await store(services, slot, control, answer, settlement)
+        }
+      : undefined
   const { signal, waitUntil } = call
   const { targets, standsFor } = plan
-  const spending = new Spending(services, caller, settlement)
   const asked = { targets, standsFor, request: plan.request, keep, watch, signal, waitUntil, settlement }
   const { body, answeredBy } = await askModels(services, { ...asked, spending })
   const kind = request.stream === true ? 'sse' : 'json'

@@ -1,10 +1,11 @@
 import type { SupabaseClient } from '@supabase/supabase-js'
 import { GatewayError } from '../core/errors.ts'
 import type { KeyDirectory } from './authenticator.ts'
+import { LIMIT_COLUMNS, type LimitColumns, limitsOf } from './limit-columns.ts'
 import type { BudgetKind, CachePolicy, Caller, Plan, Tenant } from './tenant.ts'
 import { createVirtualKey, type KeyDigest, keyHint } from './virtual-key.ts'
 
-interface TenantRow {
+type TenantRow = {
   readonly id: string
   readonly name: string
   readonly plan: Plan
@@ -13,16 +14,16 @@ interface TenantRow {
   readonly cache_by_user: boolean
   readonly keeps_text: boolean
   readonly budget: BudgetKind
-}
+} & LimitColumns
 
-interface KeyRow {
+type KeyRow = {
   readonly id: string
   readonly hint: string
   readonly created_at: string
   readonly expires_at: string | null
   readonly revoked_at: string | null
   readonly tenants: TenantRow
-}
+} & LimitColumns
 
 /** A key as an operator sees it: everything but the key. */
 export interface KeyListing {
@@ -35,8 +36,10 @@ export interface KeyListing {
   readonly revoked_at: string | null
 }
 
+type ListedRow = Pick<KeyRow, 'id' | 'hint' | 'created_at' | 'expires_at' | 'revoked_at'>
+
 const COLUMNS =
-  'id, hint, created_at, expires_at, revoked_at, tenants!inner (id, name, plan, epoch, cache_policy, cache_by_user, keeps_text, budget)'
+  `id, hint, created_at, expires_at, revoked_at, ${LIMIT_COLUMNS}, tenants!inner (id, name, plan, epoch, cache_policy, cache_by_user, keeps_text, budget, ${LIMIT_COLUMNS})` as const
 
 /** Tenants and virtual keys in Supabase: the truth that all copies of a key record are made from. */
 export class SupabaseDirectory implements KeyDirectory {
@@ -62,7 +65,7 @@ export class SupabaseDirectory implements KeyDirectory {
     if (!data) return undefined
     const expiresAtMs = data.expires_at === null ? null : Date.parse(data.expires_at)
     if (expiresAtMs !== null && expiresAtMs <= this.#now()) return undefined
-    return { keyId: data.id, expiresAtMs, tenant: toTenant(data.tenants) }
+    return { keyId: data.id, expiresAtMs, tenant: toTenant(data.tenants), limits: limitsOf(data) }
   }
 
   /**
@@ -87,7 +90,7 @@ export class SupabaseDirectory implements KeyDirectory {
       .from('virtual_keys')
       .insert(row)
       .select('id, hint, created_at, expires_at, revoked_at')
-      .single<Omit<KeyRow, 'tenants'>>()
+      .single<ListedRow>()
       .throwOnError()
     return { ...toListing(data, tenant), key }
   }
@@ -164,10 +167,11 @@ const toTenant = (row: TenantRow): Tenant => ({
   cacheByUser: row.cache_by_user,
   keepsText: row.keeps_text,
   budget: row.budget,
+  limits: limitsOf(row),
 })
 
 const toListing = (
-  { id, hint, created_at, expires_at, revoked_at }: Omit<KeyRow, 'tenants'>,
+  { id, hint, created_at, expires_at, revoked_at }: ListedRow,
   tenant: Pick<Tenant, 'name' | 'plan'>,
 ): KeyListing => ({
   id,

@@ -1,3 +1,5 @@
+import type { Limits } from './limits.ts'
+
 /** What a tenant may use. `free`: public models; `paid`: the operator's providers too. */
 export type Plan = 'free' | 'paid'
 export const PLANS: readonly Plan[] = ['free', 'paid']
@@ -22,6 +24,8 @@ export interface Tenant {
   /** Whether what is asked and answered is kept as text, for the tenant to learn from. */
   readonly keepsText: boolean
   readonly budget: BudgetKind
+  /** Of all its keys together; undefined = none. */
+  readonly limits?: Limits | undefined
 }
 
 /** Who makes a request: one key of one tenant. */
@@ -30,4 +34,6 @@ export interface Caller {
   /** Milliseconds since the epoch; null = never. */
   readonly expiresAtMs: number | null
   readonly tenant: Tenant
+  /** Of this key; undefined = none. */
+  readonly limits?: Limits | undefined
 }

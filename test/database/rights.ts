@@ -285,7 +285,7 @@ export const GRANTS: Readonly<Record<string, Readonly<Record<string, string>>>> 
   beast_keeper: {
     tenants:
       'select(id,keeps_text,retention_days,text_retention_days,feedback_retention_days,ledger_retention_days,predictions_pruned_before,feedback_pruned_before) update(predictions_pruned_before,feedback_pruned_before)',
-    llm_cache: 'delete select(key,tenant_id,created_at,expires_at)',
+    llm_cache: 'delete select(key,tenant_id,bytes,created_at,expires_at)',
     ml_predictions: 'delete select',
     prediction_texts: 'delete select(prediction_id,tenant_id,created_at)',
     dead_letters: 'delete select(id,tenant_id,kind,buried_at)',
@@ -336,6 +336,7 @@ export const VIEWS: Readonly<Record<string, 'own' | 'none'>> = {
 export const FUNCTIONS: Readonly<Record<string, readonly string[]>> = {
   beast_recorder: ['add_to_ledger', 'next_cost_batch'],
   beast_keeper: [
+    'count_llm_cache',
     'feedback_score',
     'latency_buckets',
     'match_feedback',

@@ -65,6 +65,24 @@ describe('a shard', () => {
     expect(counted(start())).toBe(16)
   })
 
+  it('counts what went into a store once, however often it is told, and over a restart', () => {
+    const { start } = object()
+    const stock = { kv: { [Math.floor(Date.now() / MINUTE_MS) + 30]: { entries: 2, bytes: 9 } } }
+    const shard = start()
+    for (let i = 0; i < 3; i++) shard.take({ ...batch('a', 1, 1), stock })
+    const held = (from: MetricsShard) => from.report(0).totals.gauges['cache_entries{tier="kv"}']
+    expect([held(shard), held(start())]).toEqual([2, 2])
+    // So many that the batches are folded.
+    for (let seq = 2; seq < 1_200; seq++) shard.take(batch('a', seq, 1))
+    shard.take({ ...batch('b', 1, 1), stock })
+    expect([held(shard), held(start())]).toEqual([4, 4])
+    // Of one whose isolate is forgotten it is not known whether it was counted.
+    shard.take({ ...batch('c', 1, 1), startedAtMs: Date.now() - 2 * HOUR_MS, stock })
+    expect(held(shard)).toBe(4)
+    pass(31 * MINUTE_MS)
+    expect([held(shard), held(start())]).toEqual([0, 0])
+  })
+
   it('is exact after 6,000 batches, with restarts at any of them, on storage that does not grow', () => {
     const { start, rows } = object()
     const random = seededRandom(SEED)

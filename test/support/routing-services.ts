@@ -25,6 +25,8 @@ import { RetryBudget } from '../../src/routing/retry-budget.ts'
 import type { RequestEvent } from '../../src/routing/settlement.ts'
 import type { Accounts } from '../../src/routing/spending.ts'
 import { Authenticator } from '../../src/tenants/authenticator.ts'
+import { IsolateRates } from '../../src/tenants/isolate-rates.ts'
+import type { Limits } from '../../src/tenants/limits.ts'
 import type { BudgetKind } from '../../src/tenants/tenant.ts'
 import { KeyDigest } from '../../src/tenants/virtual-key.ts'
 import type { Administration } from '../../workers/gateway/administration.ts'
@@ -57,6 +59,8 @@ export interface RoutingOptions {
   readonly fetch?: Fetch
   readonly accounts?: Accounts
   readonly budget?: BudgetKind
+  readonly keyLimits?: Limits | undefined
+  readonly tenantLimits?: Limits | undefined
 }
 
 export interface RoutingServices {
@@ -142,14 +146,16 @@ export function routingServices(options: RoutingOptions): RoutingServices {
     registry: { of: async () => snapshot },
   })
   const counts = new RequestCounts()
-  const { buffer } = isolateBuffer(clock, async () => ({ flushMs: 2_000 }))
+  const { buffer, pools } = isolateBuffer(clock, async () => ({ flushMs: 2_000 }))
   const metrics = isolateMetrics({
     buffer,
+    pools,
     clock,
     routes: knownRoutes(catalogue, providers),
     modes: DEFAULT_MODES,
     reportedNames: { tools: new Set(), agents: new Set(), sources: new Set() },
     loadTenants: async () => [],
+    loadBudgets: async () => [],
   })
   const vault = new Vault(new Uint8Array(32).fill(1))
   const slots = new SlotMaker(vault)
@@ -189,7 +195,9 @@ export function routingServices(options: RoutingOptions): RoutingServices {
             cacheByUser: true,
             keepsText: false,
             budget: options.budget ?? 'none',
+            limits: options.tenantLimits,
           },
+          limits: options.keyLimits,
         }),
       },
       store: { get: async () => undefined, put: async () => {} },
@@ -225,6 +233,7 @@ export function routingServices(options: RoutingOptions): RoutingServices {
         maySpend: async () => ({ kind: 'allowed', isWatched: false, isHard: false }),
       },
       bounds: listBounds(),
+      rates: new IsolateRates(),
       outputCapTokens: 4_096,
       limits: { ...LIMITS, ...limits },
     },

@@ -3,7 +3,9 @@ import type { Clock } from '../../src/core/clock.ts'
 import { uuidv7 } from '../../src/core/ids.ts'
 import type { Vault } from '../../src/core/vault.ts'
 import type { BudgetDesk } from '../../src/cost/budget-desk.ts'
+import type { CostStore } from '../../src/cost/costs.ts'
 import type { Prices } from '../../src/cost/prices.ts'
+import { SupabaseCosts } from '../../src/cost/supabase-costs.ts'
 import { HistoryReader } from '../../src/dashboard/history-reader.ts'
 import { FeedbackDesk } from '../../src/feedback/acceptance.ts'
 import { outboxOfAnySize } from '../../src/feedback/any-size.ts'
@@ -17,6 +19,7 @@ import { SupabaseFeedback } from '../../src/feedback/supabase-feedback.ts'
 import { SupabaseRecords } from '../../src/feedback/supabase-records.ts'
 import { FeedbackTokens } from '../../src/feedback/token.ts'
 import { CustomUsageReader } from '../../src/metrics/custom-usage.ts'
+import type { Probes } from '../../src/metrics/probes.ts'
 import type { SealedKeyStore } from '../../src/models/key-rotation.ts'
 import type { ModelManagement, ProviderKeys } from '../../src/models/manage.ts'
 import type { RegistryCache } from '../../src/models/registry-cache.ts'
@@ -27,11 +30,14 @@ import type { AddressPolicy } from '../../src/providers/address-policy.ts'
 import type { Fetch } from '../../src/providers/fetch.ts'
 import type { Authenticator } from '../../src/tenants/authenticator.ts'
 import type { KvKeyRecords } from '../../src/tenants/kv-records.ts'
+import type { LimitDesk } from '../../src/tenants/limit-desk.ts'
 import type { SupabaseDirectory } from '../../src/tenants/supabase-directory.ts'
 import { accountOutbox } from './account-outbox.ts'
-import { type AccountOf, budgetDesk } from './accounts.ts'
+import { type AccountOf, budgetDesk, limitDesk } from './accounts.ts'
 import { redisConnector, serviceConnector } from './connectors.ts'
 import type { Env } from './env.ts'
+import type { IsolateMetrics } from './isolate-metrics.ts'
+import { type ProbeIo, probe } from './probe.ts'
 import { Readiness } from './readiness.ts'
 
 /** What the routes that manage and rate need beside the services. */
@@ -39,6 +45,8 @@ export interface Administration {
   readonly directory: SupabaseDirectory
   readonly keyRecords: KvKeyRecords
   readonly readiness: Readiness
+  /** Tries, as a request would, all that requests need. */
+  readonly probe: () => Promise<Probes>
   readonly models: ModelManagement
   /** What each tenant added to the catalogue, as this isolate knows it. */
   readonly registry: RegistryCache
@@ -53,6 +61,8 @@ export interface Administration {
   readonly deadLetters: DeadLetters
   readonly privacy: Privacy
   readonly budgets: BudgetDesk
+  readonly costs: CostStore
+  readonly limits: LimitDesk
   /** Tells the tenant's account object, after which the key never spends again. */
   revokeInAccount(tenantId: string, keyId: string): Promise<void>
 }
@@ -73,6 +83,8 @@ export interface Shared {
   /** For addresses that tenants gave. */
   readonly guarded: Fetch
   readonly userHashes: KeyedHashes
+  readonly metrics: Pick<IsolateMetrics, 'rated'>
+  readonly upstream: Pick<ProbeIo, 'providers' | 'list'>
   readonly send: (message: TelemetryMessage) => Promise<void>
 }
 
@@ -85,14 +97,16 @@ const NO_PRICES: Prices = { priceOf: () => undefined }
 export function createAdministration(env: Env, shared: Shared): Administration {
   const { clock, vault, supabase, account, directory, keyRecords, authenticator, send } = shared
   const forget = (tenantId: string): void => authenticator.forget(tenantId)
+  const readiness = new Readiness(clock, {
+    kv: async () => void (await env.CACHE.get('readiness', 'text')),
+    redis: async () => void (await redisConnector(env)().get('readiness')),
+    supabase: async () => void (await supabase().from('tenants').select('id').limit(1).throwOnError()),
+  })
   return {
     directory,
     keyRecords,
-    readiness: new Readiness(clock, {
-      kv: async () => void (await env.CACHE.get('readiness', 'text')),
-      redis: async () => void (await redisConnector(env)().get('readiness')),
-      supabase: async () => void (await supabase().from('tenants').select('id').limit(1).throwOnError()),
-    }),
+    readiness,
+    probe: () => probe({ readiness, ...shared.upstream }),
     models: {
       clock,
       store: shared.modelStore,
@@ -108,15 +122,16 @@ export function createAdministration(env: Env, shared: Shared): Administration {
       desk: new FeedbackDesk(
         clock.now,
         outboxOfAnySize(accountOutbox(env.ACCOUNT), new SupabaseRecords(supabase, NO_PRICES)),
+        (row) => shared.metrics.rated(row),
       ),
       tokens: new FeedbackTokens(vault),
       reader: new SupabaseFeedback(supabase, clock.now),
     },
     customUsage: new CustomUsageReader(supabase),
-    history: new HistoryReader(serviceConnector(env, BATCH_TIMEOUT_MS), clock.now),
+    history: new HistoryReader(serviceConnector(env, { timeoutMs: BATCH_TIMEOUT_MS }), clock.now),
     deadLetters: new DeadLetters(supabase, send),
     privacy: new Privacy({
-      store: new SupabasePrivacy(serviceConnector(env, BATCH_TIMEOUT_MS)),
+      store: new SupabasePrivacy(serviceConnector(env, { timeoutMs: BATCH_TIMEOUT_MS })),
       hashes: shared.userHashes,
       now: clock.now,
       eraseAccount: async (tenantId) => account(tenantId).erase(),
@@ -124,6 +139,8 @@ export function createAdministration(env: Env, shared: Shared): Administration {
       forget,
     }),
     budgets: budgetDesk(supabase, account, clock.now, forget),
+    costs: new SupabaseCosts(serviceConnector(env, { timeoutMs: BATCH_TIMEOUT_MS }), clock.now),
+    limits: limitDesk(supabase, account, forget),
     revokeInAccount: async (tenantId, keyId) => account(tenantId).revoke(keyId),
   }
 }

@@ -8,12 +8,13 @@ import { HitFolding } from '../../src/feedback/folding.ts'
 import { KeyedHashes } from '../../src/feedback/keyed-hashes.ts'
 import type { TelemetryMessage } from '../../src/feedback/outbox.ts'
 import { Telemetry } from '../../src/feedback/telemetry.ts'
+import { seriesName } from '../../src/metrics/catalogue.ts'
 import { ModelStats } from '../../src/metrics/model-stats.ts'
 import { RequestCounts } from '../../src/metrics/request-counts.ts'
 import { Catalogue } from '../../src/models/catalogue.ts'
 import { HealthBook } from '../../src/models/health.ts'
 import { OpenedKeys } from '../../src/models/opened-keys.ts'
-import type { SealedCredential } from '../../src/models/provider.ts'
+import type { Provider, SealedCredential } from '../../src/models/provider.ts'
 import { RegistryCache, type RegistryTrouble } from '../../src/models/registry-cache.ts'
 import { SupabaseModels } from '../../src/models/supabase-models.ts'
 import { guardedFetch } from '../../src/providers/address-policy.ts'
@@ -32,7 +33,7 @@ import { addressPolicyOf } from './addresses.ts'
 import { type Administration, createAdministration } from './administration.ts'
 import { cacheChain } from './cache-chain.ts'
 import { claimStore } from './claims.ts'
-import { serviceConnector } from './connectors.ts'
+import { pooledKv, serviceConnector } from './connectors.ts'
 import { type Env, MIN_SECRET_LENGTH, positiveInteger, requireSecret } from './env.ts'
 import {
   type IsolateMetrics,
@@ -72,6 +73,8 @@ export const workerClock: Clock = {
 }
 
 const KIB = 1024
+/** Nearly all that an isolate hands on is predictions. */
+const IN_HAND = seriesName('write_queue_depth', { table: 'ml_predictions' })
 
 /**
  * Builds the services from the environment.
@@ -81,14 +84,15 @@ const KIB = 1024
 export function createServices(env: Env, continent?: string): Services & Administration {
   const clock = workerClock
   const vault = new Vault(rootSecret(env))
-  const supabase = serviceConnector(env)
+  const { buffer, observer, pools } = shardedBuffer(env, clock, continent)
+  const supabase = serviceConnector(env, { pools })
   const digest = new KeyDigest(requireSecret(env, 'KEY_PEPPER', MIN_SECRET_LENGTH))
   const directory = new SupabaseDirectory(supabase, digest, clock.now)
-  const keyRecords = new KvKeyRecords(env.CACHE, vault)
+  const kv = pooledKv(env.CACHE, pools)
+  const keyRecords = new KvKeyRecords(kv, vault)
   const authenticator = new Authenticator({ clock, digest, directory, store: keyRecords })
-  const { buffer, observer } = shardedBuffer(env, clock, continent)
-  const chain = cacheChain(env, clock, observer, supabase)
-  const fetchUpstream: Fetch = (url, init) => fetch(url, init)
+  const chain = cacheChain({ env, clock, observer, pools, kv, supabase })
+  const fetchUpstream: Fetch = (url, init) => pools.hold('upstream', fetch(url, init))
   const policy = addressPolicyOf(env)
   const guarded = guardedFetch(fetchUpstream, policy)
   const modelStore = new SupabaseModels(supabase, clock.now)
@@ -97,23 +101,21 @@ export function createServices(env: Env, continent?: string): Services & Adminis
   const openKey = ({ place, sealed }: SealedCredential) => opened.open(place, sealed)
   const registry = new RegistryCache({ clock, store: modelStore, report: reportRegistryTrouble })
   const providers = configuredProviders(env)
-  const catalogue = new Catalogue({
-    clock,
-    providers,
-    registry,
-    list: (provider) => listModels({ fetch: fetchUpstream, guarded, openKey }, provider),
-  })
+  const list = (provider: Provider) => listModels({ fetch: fetchUpstream, guarded, openKey }, provider)
+  const catalogue = new Catalogue({ clock, providers, registry, list })
   const pseudonym = env.GATEWAY_ID || `beast-${crc32(requireSecret(env, 'SUPABASE_URL'))}`
   const account = (tenantId: string) => env.ACCOUNT.get(env.ACCOUNT.idFromName(tenantId))
   const counts = new RequestCounts()
   const modelStats = new ModelStats(clock)
   const metrics = isolateMetrics({
     buffer,
+    pools,
     clock,
     routes: knownRoutes(catalogue, providers),
     modes: requestModes(env),
     reportedNames: reportedNames(env),
-    loadTenants: () => largestTenants(env.CACHE, supabase, clock.now()),
+    loadTenants: () => largestTenants(kv, supabase, clock.now()),
+    loadBudgets: async (tenantId) => account(tenantId).budgetStates(),
   })
   const slots = new SlotMaker(vault)
   const userHashes = new KeyedHashes(vault, 'user-hash')
@@ -131,6 +133,7 @@ export function createServices(env: Env, continent?: string): Services & Adminis
     hashes: new KeyedHashes(vault, 'answer-hash'),
     labelling: metrics.labelling,
   })
+  buffer.gaugesFrom(() => ({ [IN_HAND]: telemetry.states().held }))
   return {
     clock,
     catalogue,
@@ -186,6 +189,8 @@ export function createServices(env: Env, continent?: string): Services & Adminis
       policy,
       guarded,
       userHashes,
+      upstream: { providers, list },
+      metrics,
       send,
     }),
   }

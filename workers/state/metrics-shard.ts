@@ -13,6 +13,7 @@ import { isTeller } from '../../src/metrics/cost-counts.ts'
 import type { Exemplars } from '../../src/metrics/exposition.ts'
 import { MINUTE_MS, type MinuteSlot, Rings, type RingsState } from '../../src/metrics/rings.ts'
 import { HUB_NAME } from '../../src/metrics/shard-name.ts'
+import { Stock, type StockData } from '../../src/metrics/stock.ts'
 import type { MetricsHub } from './metrics-hub.ts'
 import {
   type BatchRows,
@@ -53,6 +54,7 @@ interface Kept {
   /** The minute that was not over. */
   readonly open: readonly MinuteSlot[]
   readonly isolates: readonly (readonly [string, Isolate])[]
+  readonly stock?: StockData
 }
 
 /**
@@ -64,6 +66,7 @@ export class MetricsShard extends DurableObject<Env> {
   readonly #rows: BatchRows
   readonly #rings: Rings
   readonly #isolates: Map<string, Isolate>
+  readonly #stock: Stock
   #number: number
   #folded: number
   #lastMs: number
@@ -85,6 +88,7 @@ export class MetricsShard extends DurableObject<Env> {
       kept && { totals: kept.totals, day: kept.day, minutes: [...minutes, ...kept.open] },
     )
     this.#isolates = new Map(kept?.isolates)
+    this.#stock = new Stock(kept?.stock)
     this.#lastMs = kept?.atMs ?? 0
     this.#savedMinute = minutes.at(-1)?.minute ?? 0
     this.#folded = kept?.number ?? 0
@@ -125,6 +129,7 @@ export class MetricsShard extends DurableObject<Env> {
       minutes: this.#rings.minutes(afterMinute + 1, minute),
       isolates: this.#activeIsolates(nowMs),
       exemplars: this.#exemplars,
+      stock: this.#stock.data(nowMs),
     }
   }
 
@@ -150,8 +155,9 @@ export class MetricsShard extends DurableObject<Env> {
     if (!fits) this.#fold(nowMs)
   }
 
-  #count({ isolate, seq, added, sketches, exemplars }: Batch, atMs: number): void {
+  #count({ isolate, seq, added, sketches, exemplars, stock }: Batch, atMs: number): void {
     this.#rings.add({ ...added, sketches }, atMs)
+    if (stock) this.#stock.merge(stock)
     if (exemplars) this.#exemplars = mergeExemplars([this.#exemplars, exemplars])
     const known = this.#isolates.get(isolate)
     if (!known || known.seenMs <= atMs - ACTIVE_MS) this.#active.count += 1
@@ -176,6 +182,7 @@ export class MetricsShard extends DurableObject<Env> {
       day: this.#rings.day(),
       open: this.#rings.minutes(minute),
       isolates: [...this.#isolates],
+      stock: this.#stock.data(nowMs),
     } satisfies Kept)
     this.#folded = this.#number
   }
@@ -184,7 +191,8 @@ export class MetricsShard extends DurableObject<Env> {
     const leased = [...this.#isolates.values()].map(({ gauges, seenMs }) =>
       stillLeased(gauges, nowMs - seenMs),
     )
-    return mergeGauges([...leased, { telemetry_lag_seconds: this.#lagSeconds }])
+    const lag = { telemetry_lag_seconds: this.#lagSeconds }
+    return mergeGauges([...leased, lag, this.#stock.gauges(nowMs)])
   }
 
   /** Counted anew each second; in between, those that are new are added. */
@@ -226,4 +234,5 @@ const LATE = {
   exemplars: {},
   added: { counters: { [droppedSeries('late')]: 1 }, gauges: {}, histograms: {} },
   sketches: {},
+  stock: {},
 }
