@@ -16,7 +16,7 @@ describe('the time that a point is of', () => {
     ['what came since lies in the minute that runs', [600, 660, 700.5], 2, 660, 720],
     ['a point of its own, seconds apart', [612, 617, 622], 1, 600, 660],
     ['an only point', [600], 0, 540, 600],
-    ['hours where points lie an hour apart', [7_200, 10_800, 12_000], 2, 10_800, 14_400],
+    ['two hours where points lie as far apart, from any hour on', [3_600, 10_800, 18_000], 2, 10_800, 18_000],
   ])('%s', (_, times, at, fromS, toS) => {
     expect(spanAt(times, at)).toEqual({ fromS, toS })
   })
