@@ -120,9 +120,8 @@ begin
         when 'task' then lines.task
         when 'mode' then lines.mode::text
         when 'day' then to_char(lines.created_at at time zone zone, 'YYYY-MM-DD')
-        -- The hour of the clock that hangs there, as the instant it began at: in autumn there are two of one name.
-        when 'hour' then to_char((lines.created_at - ((lines.created_at at time zone zone)
-          - date_trunc('hour', lines.created_at at time zone zone))) at time zone 'UTC', instant)
+        -- The instant at which an hour of the clock there began: in autumn there are two of one name.
+        when 'hour' then to_char(date_trunc('hour', lines.created_at, zone) at time zone 'UTC', instant)
         else case when d.dimension like 'tag:%' then lines.tags ->> substr(d.dimension, 5) end
       end
       where d.dimension <> 'tag' or lines.tags = '{}'
