@@ -6,7 +6,7 @@ import { ROOT } from './support/stores.ts'
 /** Higher layers may import lower ones and their own, never the other way round. */
 const LAYERS: readonly (readonly string[])[] = [
   ['core'],
-  ['models', 'providers', 'tenants', 'cache', 'metrics', 'cost', 'feedback'],
+  ['models', 'providers', 'tenants', 'cache', 'metrics', 'cost', 'feedback', 'switches'],
   ['selection', 'warming', 'training'],
   ['routing'],
   ['dashboard', 'capabilities', 'workflows'],

@@ -17,6 +17,7 @@ import { HealthBook } from '../../src/models/health.ts'
 import type { Provider } from '../../src/models/provider.ts'
 import { IdempotencyKeys } from '../../src/routing/idempotency-keys.ts'
 import { RetryBudget } from '../../src/routing/retry-budget.ts'
+import { SwitchBoard } from '../../src/switches/switch-board.ts'
 import { Authenticator } from '../../src/tenants/authenticator.ts'
 import { IsolateRates } from '../../src/tenants/isolate-rates.ts'
 import type { Caller } from '../../src/tenants/tenant.ts'
@@ -140,6 +141,11 @@ function standIns(env: BenchEnv): Services & Administration {
       supabase: new StandInTier('supabase', standInMs),
     }),
   })
+  const switches = new SwitchBoard({
+    clock,
+    list: async () => [],
+    copies: { get: async () => undefined, put: async () => {} },
+  })
   const counts = new RequestCounts()
   const modelStats = new ModelStats(clock)
   const counting = isolateMetrics({
@@ -184,8 +190,10 @@ function standIns(env: BenchEnv): Services & Administration {
       directory: directory(digest),
       store: { get: async () => undefined, put: async () => {} },
     }),
+    switches,
     chat: {
       clock,
+      switches,
       fetch: (url, init) => fetch(url, init),
       random: Math.random,
       catalogue,

@@ -26,9 +26,11 @@ export interface ChainOptions {
   /** Whether the slot was hit below before; remembers that it is hit now. */
   readonly hitBefore: (slot: CacheSlot) => Promise<boolean>
   readonly observer?: CacheObserver | undefined
+  /** The tiers that an operator turned off: neither asked nor written. */
+  readonly switches?: { readonly off: { readonly tiers: ReadonlySet<string> | undefined } } | undefined
 }
 
-/** What became of one level's look-up. `skipped`: its breaker is open or no time was left. */
+/** What became of one level's look-up. `skipped`: it is turned off, its breaker is open, or no time was left. */
 export type LookupResult = 'hit' | 'miss' | 'error' | 'timeout' | 'corrupt' | 'skipped'
 
 /** What one request lends to its look-up. */
@@ -111,6 +113,7 @@ export class CacheChain {
 
   async #ask(level: ChainLevel, slot: CacheSlot, endsAtMs: number, io: ChainIo): Promise<Asked> {
     const { tier, deadlineMs } = level
+    if (this.#options.switches?.off.tiers?.has(tier.name)) return this.#failed(tier.name, 'skipped')
     // What cannot wait takes no time that a clock would show.
     if (deadlineMs === undefined) return this.#counted(tier.name, await tier.get(slot), 0)
     const { clock } = this.#options
@@ -162,7 +165,8 @@ export class CacheChain {
     entry: CacheEntry,
     op: 'write' | 'promote',
   ): Promise<void> {
-    const { clock, observer } = this.#options
+    const { clock, observer, switches } = this.#options
+    if (switches?.off.tiers?.has(tier.name)) return
     const startedMs = clock.now()
     const ttlMs = Math.min(entry.expiresAtMs - startedMs, this.#jittered(tier.maxTtlMs))
     if (ttlMs <= 0) return

@@ -42,6 +42,7 @@ export const ERRORS = {
   plan_required: caller(402, 'insufficient_quota'),
   budget_exceeded: caller(402, 'insufficient_quota'),
   cost_unbounded: caller(422),
+  tenant_disabled: caller(403, 'permission_error'),
   model_not_found: caller(404, 'not_found_error'),
   not_found: caller(404, 'not_found_error'),
   method_not_allowed: caller(405),

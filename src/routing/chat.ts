@@ -10,6 +10,7 @@ import { GatewayError } from '../core/errors.ts'
 import { isObject, type JsonValue } from '../core/json.ts'
 import type { HitFolding } from '../feedback/folding.ts'
 import type { KeyedHashes } from '../feedback/keyed-hashes.ts'
+import type { SwitchedOff } from '../switches/switch.ts'
 import { isLimited, maxTokensOf } from '../tenants/isolate-rates.ts'
 import type { Caller } from '../tenants/tenant.ts'
 import { type Answer, type Answered, type AskServices, askModels, type Keep } from './ask.ts'
@@ -29,6 +30,8 @@ export interface ChatServices extends AskServices, PlanServices, SpendingService
   readonly userHashes: Pick<KeyedHashes, 'of'>
   /** Where requests that are alike find each other; absent = each asks for itself. */
   readonly flights?: Flights | undefined
+  /** What an operator turned off. */
+  readonly switches: { readonly off: Pick<SwitchedOff, 'isCacheOff' | 'isModelOff'> }
 }
 
 /** One request as it reached the story: who asks, what, and what ends it. */
@@ -65,7 +68,8 @@ export async function answerChat(services: ChatServices, call: ChatCall): Promis
   const canonicalBody = isObject(call.body) ? services.slots.canonical(tenant, call.body) : ''
   const request = checkChatRequest(call.body)
   settlement.stream = request.stream === true
-  const control = cacheControl(call.headers, tenant.cachePolicy, request.temperature === 0)
+  const policy = services.switches.off.isCacheOff ? 'none' : tenant.cachePolicy
+  const control = cacheControl(call.headers, policy, request.temperature === 0)
   const wished = await wish(services, tenant, request.model, call.waitUntil)
   const { requested } = wished
   settlement.routeId = requested.id

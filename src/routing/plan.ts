@@ -14,6 +14,7 @@ import { type Decision, ONE, STANDARD, select } from '../selection/select.ts'
 import type { SelectionContext } from '../selection/strategy.ts'
 import { leavesItToUs, withTaskDefaults } from '../selection/task-defaults.ts'
 import { AUTO, wantedModels } from '../selection/wanted.ts'
+import type { SwitchedOff } from '../switches/switch.ts'
 import type { Tenant } from '../tenants/tenant.ts'
 import { targetsOf } from './balance.ts'
 import type { ChatRequest } from './chat-request.ts'
@@ -24,6 +25,8 @@ export interface PlanServices {
   readonly health: HealthBook
   /** Uniform in [0, 1). */
   readonly random: () => number
+  /** What an operator turned off. */
+  readonly switches: { readonly off: Pick<SwitchedOff, 'isModelOff'> }
 }
 
 /** What a request asks for by its `model`, before anything is chosen: enough to know its cached answer by. */
@@ -85,6 +88,7 @@ export function choose(services: PlanServices, tenant: Tenant, wish: Wish, reque
       plan: tenant.plan,
       needs,
       random,
+      isOff: services.switches.off.isModelOff,
       health: ({ route }) => {
         const targets = targetsOf(route)
         return {
@@ -126,9 +130,12 @@ export function choose(services: PlanServices, tenant: Tenant, wish: Wish, reque
   }
 }
 
-/** Whether a better one is left out only because it fails at the moment. Models of one rank are as good as one another. */
+/** Whether a better one is left out only because it fails, or is turned off, at the moment. Models of one rank are as good as one another. */
 function missesBetter({ chosen: [best], considered }: Decision): boolean {
-  return considered.some(({ excluded, rank }) => excluded === 'unhealthy' && best && rank < best.rank)
+  return considered.some(({ excluded, rank }) => {
+    const mayComeBack = excluded === 'unhealthy' || excluded === 'switched_off'
+    return mayComeBack && best && rank < best.rank
+  })
 }
 
 /** An alias may lead to one model twice; where that failed, it may have charged already. */

@@ -12,6 +12,7 @@ const RETRY_AFTER_MS = 5_000
  */
 const TOLD: readonly Reason[] = [
   'unhealthy',
+  'switched_off',
   'no_tools',
   'no_vision',
   'no_json',
@@ -42,6 +43,15 @@ export function noModel(
         `${what} fails at the moment.`,
         named ? 'Try again in some seconds, or ask for "auto".' : 'Try again in some seconds.',
         { param: 'model', retryAfterSeconds: Math.ceil(opensInMs / 1_000) },
+      )
+    case 'switched_off':
+      return new GatewayError(
+        'model_unavailable',
+        `${what} is turned off by whoever runs this gateway.`,
+        named
+          ? 'Ask for "auto" or another model from GET /v1/models, or ask whoever runs this gateway when it is back.'
+          : 'Ask whoever runs this gateway when it is back.',
+        { param: 'model' },
       )
     case 'inactive':
       return new GatewayError(

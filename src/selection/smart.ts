@@ -24,7 +24,10 @@ export function candidateOf(
     rank: held.rank,
     score: 0,
     reasons: named ? held.namedReasons : held.reasons,
-    excluded: barred ?? firstExclusion(model, context, rules),
+    excluded:
+      barred ??
+      (context.isOff?.(model) ? 'switched_off' : undefined) ??
+      firstExclusion(model, context, rules),
   }
 }
 

@@ -11,6 +11,7 @@ export type Reason =
   | 'named'
   | 'not_yours'
   | 'inactive'
+  | 'switched_off'
   | 'unhealthy'
   | 'plan_required'
   | 'no_tools'
@@ -47,6 +48,8 @@ export interface SelectionContext {
   readonly plan: Plan
   readonly needs: Needs
   health(model: Model): ModelHealth
+  /** Whether an operator turned it, or its provider, off; undefined while nothing is. */
+  readonly isOff?: ((model: Model) => boolean) | undefined
   /** Uniform in [0, 1). */
   readonly random: () => number
 }

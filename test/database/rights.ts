@@ -257,6 +257,12 @@ export const TABLES: Readonly<Record<string, Rights>> = {
     }),
     change: { ratings: 2 },
   },
+  switches: {
+    members: 'none',
+    owner: 'thrown_by',
+    row: (thrown_by) => ({ kind: 'provider', name: name(), note: 'why', thrown_by }),
+    change: { note: 'because' },
+  },
   upkeep: {
     members: 'none',
     keeper: SUMS_UP,

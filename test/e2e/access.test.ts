@@ -116,6 +116,20 @@ const TABLE: readonly Row[] = [
     body: () => ({ channel: 'slack' }),
     operator: 200,
   },
+  { method: 'GET', route: '/api/admin/switches', path: at('/api/admin/switches'), operator: 200 },
+  {
+    method: 'PUT',
+    route: '/api/admin/switches',
+    path: at('/api/admin/switches'),
+    body: () => ({ kind: 'cache', name: 'kv', note: 'acme found it slow' }),
+    operator: 200,
+  },
+  {
+    method: 'DELETE',
+    route: '/api/admin/switches',
+    path: at('/api/admin/switches?kind=cache&name=kv'),
+    operator: 200,
+  },
   {
     method: 'DELETE',
     route: '/api/admin/keys/:id',

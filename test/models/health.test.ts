@@ -5,6 +5,7 @@ import { HealthBook } from '../../src/models/health.ts'
 import type { Endpoint, Provider } from '../../src/models/provider.ts'
 import { targetsOf } from '../../src/routing/balance.ts'
 import { choose, wish } from '../../src/routing/plan.ts'
+import { NOTHING_OFF } from '../../src/switches/switch.ts'
 import { model } from '../selection/models.ts'
 import { tenant } from '../support/slots.ts'
 
@@ -84,7 +85,7 @@ describe('between two equally fast models', () => {
       list: async () => [],
       registry: { of: async () => ({ models: [], aliases: [], providerKeys: [], known: true }) },
     })
-    const services = { clock, catalogue, health, random: seededRandom(7) }
+    const services = { clock, catalogue, health, random: seededRandom(7), switches: { off: NOTHING_OFF } }
     const acme = tenant('acme')
     const first = async () => {
       const wished = await wish(services, acme, 'auto', () => {})

@@ -18,6 +18,7 @@ interface Table {
     readonly reason: string
     readonly access?: string
     readonly active?: boolean
+    readonly on?: boolean
     readonly healthy?: boolean
     readonly needs?: Ability
     readonly lacks?: Ability
@@ -47,6 +48,8 @@ interface Row {
   readonly ownership: string
   readonly id: string
   readonly active: boolean
+  /** As far as an operator's switches go. */
+  readonly on: boolean
   readonly healthy: boolean
   /** Undefined = nobody knows. */
   readonly has: Readonly<Record<Ability, boolean | undefined>>
@@ -71,6 +74,7 @@ function makeCase(random: () => number): Case {
       // Few names, so that the same one is often borne by several; one looks like a provider's.
       id: pick(ownership.includes('provider') ? ['alpha:x', 'alpha:y', 'beta:y', 'beta:z:1'] : CUSTOM_IDS),
       active: random() < 0.8,
+      on: random() < 0.9,
       healthy: random() < 0.8,
       has: { tools: has(), vision: has(), json: has(), context: has() },
       usdPerMTok: pick([undefined, 0, 1, 20]),
@@ -130,6 +134,7 @@ function expected({ plan, needs, name, rows }: Case) {
       (rule) =>
         (rule.access === undefined || rule.access === held) &&
         (rule.active === undefined || rule.active === row.active) &&
+        (rule.on === undefined || rule.on === row.on) &&
         (rule.healthy === undefined || rule.healthy === row.healthy) &&
         (rule.needs === undefined || needs.includes(rule.needs)) &&
         (rule.lacks === undefined || row.has[rule.lacks] === false),
@@ -171,6 +176,7 @@ function decide({ plan, needs, name, rows }: Case, random: () => number) {
     plan,
     needs: asked,
     random,
+    isOff: (one) => rowOf.get(one)?.on === false,
     health: (one) => ({ available: rowOf.get(one)?.healthy === true, latencyMs: 100 * random() }),
   })
   const decision = select(wanted.models, judged, undefined, wanted.named)

@@ -25,6 +25,7 @@ import { IdempotencyKeys } from '../../src/routing/idempotency-keys.ts'
 import { RetryBudget } from '../../src/routing/retry-budget.ts'
 import type { RequestEvent } from '../../src/routing/settlement.ts'
 import type { Accounts } from '../../src/routing/spending.ts'
+import { SwitchBoard } from '../../src/switches/switch-board.ts'
 import { Authenticator } from '../../src/tenants/authenticator.ts'
 import { IsolateRates } from '../../src/tenants/isolate-rates.ts'
 import type { Limits } from '../../src/tenants/limits.ts'
@@ -147,6 +148,11 @@ export function routingServices(options: RoutingOptions): RoutingServices {
     list: async () => [],
     registry: { of: async () => snapshot },
   })
+  const switches = new SwitchBoard({
+    clock,
+    list: async () => [],
+    copies: { get: async () => undefined, put: async () => {} },
+  })
   const counts = new RequestCounts()
   const { buffer, pools } = isolateBuffer(clock, async () => ({ flushMs: 2_000 }))
   const metrics = isolateMetrics({
@@ -204,8 +210,10 @@ export function routingServices(options: RoutingOptions): RoutingServices {
       },
       store: { get: async () => undefined, put: async () => {} },
     }),
+    switches,
     chat: {
       clock,
+      switches,
       fetch: options.fetch ?? ((url, init) => fetch(url, init)),
       random,
       catalogue,

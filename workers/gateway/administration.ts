@@ -30,6 +30,9 @@ import { SupabaseSealedKeys } from '../../src/models/supabase-sealed-keys.ts'
 import { adapterFor } from '../../src/providers/adapters.ts'
 import type { AddressPolicy } from '../../src/providers/address-policy.ts'
 import type { Fetch } from '../../src/providers/fetch.ts'
+import type { SupabaseSwitches } from '../../src/switches/supabase-switches.ts'
+import type { SwitchBoard } from '../../src/switches/switch-board.ts'
+import { SwitchDesk } from '../../src/switches/switch-desk.ts'
 import type { Authenticator } from '../../src/tenants/authenticator.ts'
 import type { KvKeyRecords } from '../../src/tenants/kv-records.ts'
 import type { LimitDesk } from '../../src/tenants/limit-desk.ts'
@@ -67,6 +70,7 @@ export interface Administration {
   readonly budgets: BudgetDesk
   readonly costs: CostStore
   readonly limits: LimitDesk
+  readonly switchDesk: SwitchDesk
   /** Tells the tenant's account object, after which the key never spends again. */
   revokeInAccount(tenantId: string, keyId: string): Promise<void>
 }
@@ -80,6 +84,8 @@ export interface Shared {
   readonly directory: SupabaseDirectory
   readonly keyRecords: KvKeyRecords
   readonly authenticator: Authenticator
+  readonly switches: SwitchBoard
+  readonly switchStore: SupabaseSwitches
   readonly modelStore: SupabaseModels
   readonly registry: RegistryCache
   readonly keys: ProviderKeys
@@ -153,6 +159,7 @@ export function createAdministration(env: Env, shared: Shared): Administration {
     budgets: budgetDesk(supabase, account, clock.now, forget),
     costs: new SupabaseCosts(serviceConnector(env, { timeoutMs: BATCH_TIMEOUT_MS }), clock.now),
     limits: limitDesk(supabase, account, forget),
+    switchDesk: new SwitchDesk(clock, shared.switchStore, shared.switches),
     revokeInAccount: async (tenantId, keyId) => account(tenantId).revoke(keyId),
   }
 }

@@ -24,6 +24,7 @@ import { monitoringPage } from './routes/monitoring-page.ts'
 import { privacy } from './routes/privacy.ts'
 import { providerKeys } from './routes/provider-keys.ts'
 import { requests, requestsOfPage } from './routes/requests.ts'
+import { switches } from './routes/switches.ts'
 import { telemetry } from './routes/telemetry.ts'
 
 const app = new Hono<AppEnv>()
@@ -35,6 +36,7 @@ const app = new Hono<AppEnv>()
   .route('/api/admin/dead-letters', deadLetters)
   .route('/api/admin/tenants', privacy)
   .route('/api/admin/alerts', alerts)
+  .route('/api/admin/switches', switches)
   .route('/api/admin', admin)
   .route('/api/models/custom/monitoring', monitoring)
   .route('/api/models/custom', customModels)

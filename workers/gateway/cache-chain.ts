@@ -10,6 +10,7 @@ import { SupabaseTier } from '../../src/cache/tiers/supabase.ts'
 import type { Clock } from '../../src/core/clock.ts'
 import type { KvStore } from '../../src/core/kv.ts'
 import type { Pool, Pools } from '../../src/metrics/pools.ts'
+import type { SwitchBoard } from '../../src/switches/switch-board.ts'
 import { readerConnector, redisConnector } from './connectors.ts'
 import { type Env, positiveInteger } from './env.ts'
 
@@ -22,17 +23,20 @@ export interface CacheParts {
   readonly pools: Pools
   readonly kv: KvStore
   readonly supabase: () => SupabaseClient
+  readonly switches: SwitchBoard
 }
 
 /** The three levels, over this isolate's memory, KV, Redis and Supabase. */
-export function cacheChain({ env, clock, observer, pools, kv, supabase }: CacheParts): CacheChain {
+export function cacheChain({ env, clock, observer, pools, kv, supabase, switches }: CacheParts): CacheChain {
   const redis = new RedisTier(redisConnector(env), observer)
   return new CacheChain({
     clock,
     observer,
     random: Math.random,
     totalDeadlineMs: TOTAL_DEADLINE_MS,
-    hitBefore: (slot) => pools.hold('redis', redis.hitBefore(slot)),
+    switches,
+    hitBefore: async (slot) =>
+      !switches.off.tiers?.has('redis') && pools.hold('redis', redis.hitBefore(slot)),
     levels: cacheLevels({
       memory: new MemoryTier({
         clock,

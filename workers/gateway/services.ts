@@ -25,6 +25,9 @@ import type { ChatServices } from '../../src/routing/chat.ts'
 import { IdempotencyKeys } from '../../src/routing/idempotency-keys.ts'
 import { RetryBudget } from '../../src/routing/retry-budget.ts'
 import type { RequestEvent } from '../../src/routing/settlement.ts'
+import { kvSwitches } from '../../src/switches/kv-switches.ts'
+import { SupabaseSwitches } from '../../src/switches/supabase-switches.ts'
+import { SwitchBoard } from '../../src/switches/switch-board.ts'
 import { Authenticator } from '../../src/tenants/authenticator.ts'
 import { KvKeyRecords } from '../../src/tenants/kv-records.ts'
 import { SupabaseDirectory } from '../../src/tenants/supabase-directory.ts'
@@ -54,6 +57,8 @@ import { withWorkersAi } from './workers-ai.ts'
 export interface Services {
   readonly clock: Clock
   readonly authenticator: Authenticator
+  /** What an operator turned off. */
+  readonly switches: SwitchBoard
   readonly chat: ChatServices
   readonly idempotency: IdempotencyKeys
   readonly catalogue: Catalogue
@@ -99,7 +104,9 @@ export function createServices(env: Env, place: Place = {}): Services & Administ
   const kv = pooledKv(env.CACHE, pools)
   const keyRecords = new KvKeyRecords(kv, vault)
   const authenticator = new Authenticator({ clock, digest, directory, store: keyRecords })
-  const chain = cacheChain({ env, clock, observer, pools, kv, supabase })
+  const switchStore = new SupabaseSwitches(supabase, clock.now)
+  const switches = new SwitchBoard({ clock, list: () => switchStore.list(), copies: kvSwitches(kv, vault) })
+  const chain = cacheChain({ env, clock, observer, pools, kv, supabase, switches })
   const fetchUpstream: Fetch = (url, init) => pools.hold('upstream', fetch(url, init))
   const policy = addressPolicyOf(env)
   const guarded = guardedFetch(fetchUpstream, policy)
@@ -156,6 +163,7 @@ export function createServices(env: Env, place: Place = {}): Services & Administ
       telemetry.record(event, waitUntil)
     },
     authenticator,
+    switches,
     chat: {
       clock,
       fetch: withWorkersAi(fetchUpstream, env.AI),
@@ -168,6 +176,7 @@ export function createServices(env: Env, place: Place = {}): Services & Administ
       checkAddress: (url) => void policy.check(url),
       pseudonym,
       chain,
+      switches,
       slots,
       folding,
       userHashes,
@@ -192,6 +201,8 @@ export function createServices(env: Env, place: Place = {}): Services & Administ
       directory,
       keyRecords,
       authenticator,
+      switches,
+      switchStore,
       modelStore,
       registry,
       keys,

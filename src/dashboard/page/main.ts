@@ -11,6 +11,7 @@ import { objectivesView } from './objectives-view.ts'
 import { type Card, panelCard } from './panel-card.ts'
 import { requestsDialog } from './requests-dialog.ts'
 import { StoredFigures } from './stored-figures.ts'
+import { switchesView } from './switches-view.ts'
 import { vitals } from './vitals.ts'
 
 const TIME = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium', hourCycle: 'h23' })
@@ -145,6 +146,7 @@ function tabOfAddress(): TabCode | undefined {
 }
 
 fill()
+switchesView(byId('switches'))
 const connection = new Connection(liveView(), {
   told: (message) => {
     board.apply(message)

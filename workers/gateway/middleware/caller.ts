@@ -1,4 +1,5 @@
 import type { Context } from 'hono'
+import type { WaitUntil } from '../../../src/core/clock.ts'
 import { GatewayError } from '../../../src/core/errors.ts'
 import type { Caller } from '../../../src/tenants/tenant.ts'
 import type { AppEnv } from '../context.ts'
@@ -16,7 +17,19 @@ export async function callerOf(c: Context<AppEnv>): Promise<Caller> {
     )
   }
   const client = headers.get('cf-connecting-ip') ?? 'local'
-  return c.env.services.authenticator.authenticate(key, client, (promise) =>
-    c.executionCtx.waitUntil(promise),
-  )
+  const { authenticator, switches } = c.env.services
+  const waitUntil: WaitUntil = (promise) => c.executionCtx.waitUntil(promise)
+  const renewed = switches.renew(waitUntil)
+  const caller = await authenticator.authenticate(key, client, waitUntil)
+  if (renewed) await renewed
+  if (switches.off.tenants?.has(caller.tenant.name)) throw disabled()
+  return caller
 }
+
+const disabled = () =>
+  new GatewayError(
+    'tenant_disabled',
+    'Your tenant is turned off by whoever runs this gateway.',
+    'Ask whoever runs this gateway why, and when it is back; a new key changes nothing.',
+    { mayRetry: false },
+  )

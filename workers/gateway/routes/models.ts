@@ -11,7 +11,8 @@ import { callerOf } from '../middleware/caller.ts'
 export const models = new Hono<AppEnv>()
   .get('/', async (c) => {
     const { tenant, models } = await modelsOf(c)
-    const usable = models.filter((model) => mayUse(model, tenant))
+    const { isModelOff } = c.env.services.switches.off
+    const usable = models.filter((model) => mayUse(model, tenant) && !isModelOff?.(model))
     // A model of the tenant's own key and of the operator's have one name.
     const byId = new Map(usable.map((model) => [model.route.id, toModel(model, tenant)]))
     return c.json({ object: 'list', data: [...byId.values()] })

@@ -5,6 +5,7 @@ import { GatewayError } from '../../../src/core/errors.ts'
 import { SESSION_MS } from '../../../src/dashboard/session.ts'
 import { LONG_RANGES, parseLongView } from '../../../src/dashboard/view.ts'
 import { HUB_NAME } from '../../../src/metrics/shard-name.ts'
+import { switchJson } from '../../../src/switches/switch.ts'
 import { GuessGuard } from '../../../src/tenants/guess-guard.ts'
 import { readBody } from '../body.ts'
 import type { AppEnv } from '../context.ts'
@@ -89,6 +90,12 @@ export const monitoringPage = new Hono<AppEnv>()
     return hubs
       .get(hubs.idFromName(HUB_NAME))
       .fetch(`https://hub/page?until=${untilMs}`, { headers: { upgrade: 'websocket' } })
+  })
+  .get('/switches', async (c) => {
+    if ((await viewerUntilMs(c)) === undefined) return c.text(SIGN_IN, 401, UNKEPT)
+    const { switches } = c.env.services
+    await switches.renew((promise) => c.executionCtx.waitUntil(promise))
+    return c.json({ data: switches.switches.map(switchJson) }, 200, UNKEPT)
   })
   // What the hub does not remember: `?minutes=1440`, and what is chosen.
   .get('/history', async (c) => {
