@@ -47,7 +47,7 @@ class ScriptedTier implements CacheTier {
   }
 }
 
-function setUp() {
+function setUp(tiersOff?: ReadonlySet<string>) {
   const clock = fakeClock()
   const tiers = {
     memory: new ScriptedTier('memory'),
@@ -63,6 +63,7 @@ function setUp() {
     levels: cacheLevels(tiers),
     totalDeadlineMs: TOTAL_DEADLINE_MS,
     hitBefore,
+    switches: { off: { tiers: tiersOff } },
   })
   /** Reads, and waits for what goes on behind the answer. */
   const read = async () => {
@@ -238,5 +239,33 @@ describe('a tier in trouble', () => {
     const { tiers, read, entry } = setUp()
     tiers.redis.held.set(SLOT.id, { entry: entry(0), ttlMs: 1 })
     expect((await read()).entry).toBeUndefined()
+  })
+})
+
+describe('a tier that is turned off', () => {
+  it('is neither asked nor written, and the others do their work', async () => {
+    const { tiers, chain, read, entry } = setUp(new Set(['memory', 'redis']))
+    for (const tier of [tiers.memory, tiers.redis])
+      tier.held.set(SLOT.id, { entry: { ...entry(HOUR_MS), body: 'old' }, ttlMs: HOUR_MS })
+    await chain.write(SLOT, entry(HOUR_MS))
+    for (let i = 0; i < 2; i++) {
+      const { from, asked } = await read()
+      expect([from, asked[0], asked[2]]).toEqual([
+        'supabase',
+        { tier: 'memory', result: 'skipped' },
+        { tier: 'redis', result: 'skipped' },
+      ])
+    }
+    expect([tiers.memory.calls, tiers.redis.calls]).toEqual([0, 0])
+    for (const tier of [tiers.memory, tiers.redis]) expect(tier.held.get(SLOT.id)?.entry.body).toBe('old')
+    // Its second hit below it is what KV waits for.
+    expect((await read()).from).toBe('kv')
+  })
+
+  it('still gives up what is to be removed', async () => {
+    const { tiers, chain, entry } = setUp(new Set(['redis']))
+    tiers.redis.held.set(SLOT.id, { entry: entry(HOUR_MS), ttlMs: HOUR_MS })
+    await chain.remove(SLOT)
+    expect(tiers.redis.held.size).toBe(0)
   })
 })

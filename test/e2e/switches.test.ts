@@ -137,8 +137,10 @@ describe('a switch that is thrown under load', () => {
         for (const tenant of ['acme', 'other'])
           expect(while_.filter((one) => one.tenant === tenant && isOff(one)).length).toBeGreaterThan(0)
         expect((await on(kind, name)).status).toBe(200)
-        const after = await asking.next(40)
-        expect(after.some(isOn)).toBe(true)
+        const onMs = performance.now()
+        await expect
+          .poll(() => asking.seen.some((one) => one.begunMs >= onMs && isOn(one)), PATIENCE)
+          .toBe(true)
       } finally {
         await asking.stop()
       }
@@ -378,10 +380,6 @@ describe('another gateway on the same stores', () => {
         .toBe('beast; fwd=bypass')
       console.log(`another gateway: off after ${Math.round(performance.now() - thrownMs)} ms`)
       expect((await asking.next(20)).every(({ cache }) => cache === 'beast; fwd=bypass')).toBe(true)
-      await on('cache', 'all')
-      await expect
-        .poll(() => asking.seen.at(-1)?.cache, { timeout: 90_000, interval: 100 })
-        .not.toBe('beast; fwd=bypass')
     } finally {
       await asking.stop()
     }
