@@ -24,9 +24,13 @@ import { SupabaseSealedKeys } from '../../src/models/supabase-sealed-keys.ts'
 import { adapterFor } from '../../src/providers/adapters.ts'
 import type { AddressPolicy } from '../../src/providers/address-policy.ts'
 import type { Fetch } from '../../src/providers/fetch.ts'
+import type { AuditLog } from '../../src/tenants/audit.ts'
 import type { Authenticator } from '../../src/tenants/authenticator.ts'
 import type { KvKeyRecords } from '../../src/tenants/kv-records.ts'
+import { SupabaseAudit } from '../../src/tenants/supabase-audit.ts'
 import type { SupabaseDirectory } from '../../src/tenants/supabase-directory.ts'
+import { SupabaseTenants } from '../../src/tenants/supabase-tenants.ts'
+import type { TenantStore } from '../../src/tenants/tenant-settings.ts'
 import { accountOutbox } from './account-outbox.ts'
 import { type AccountOf, budgetDesk } from './accounts.ts'
 import { redisConnector, serviceConnector } from './connectors.ts'
@@ -35,7 +39,9 @@ import { Readiness } from './readiness.ts'
 
 /** What the routes that manage and rate need beside the services. */
 export interface Administration {
+  readonly audit: AuditLog
   readonly directory: SupabaseDirectory
+  readonly tenants: TenantStore
   readonly keyRecords: KvKeyRecords
   readonly readiness: Readiness
   readonly models: ModelManagement
@@ -84,7 +90,9 @@ export function createAdministration(env: Env, shared: Shared): Administration {
   const { clock, vault, supabase, account, directory, keyRecords, authenticator, send } = shared
   const forget = (tenantId: string): void => authenticator.forget(tenantId)
   return {
+    audit: new SupabaseAudit(supabase),
     directory,
+    tenants: new SupabaseTenants(supabase),
     keyRecords,
     readiness: new Readiness(clock, {
       kv: async () => void (await env.CACHE.get('readiness', 'text')),

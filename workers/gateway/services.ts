@@ -85,7 +85,13 @@ export function createServices(env: Env, continent?: string): Services & Adminis
   const digest = new KeyDigest(requireSecret(env, 'KEY_PEPPER', MIN_SECRET_LENGTH))
   const directory = new SupabaseDirectory(supabase, digest, clock.now)
   const keyRecords = new KvKeyRecords(env.CACHE, vault)
-  const authenticator = new Authenticator({ clock, digest, directory, store: keyRecords })
+  const authenticator = new Authenticator({
+    clock,
+    digest,
+    directory,
+    store: keyRecords,
+    noteUse: (keyId, atMs) => directory.used(keyId, atMs),
+  })
   const { buffer, observer } = shardedBuffer(env, clock, continent)
   const chain = cacheChain(env, clock, observer, supabase)
   const fetchUpstream: Fetch = (url, init) => fetch(url, init)

@@ -41,7 +41,7 @@ export const feedback = new Hono<AppEnv>()
   })
 
 async function raterByKey(c: Context<AppEnv>): Promise<Rater> {
-  const { keyId, tenant } = await callerOf(c)
+  const { keyId, tenant } = await callerOf(c, 'feedback')
   return { tenantId: tenant.id, name: keyId }
 }
 
