@@ -59,7 +59,7 @@ export class SupabaseAudit implements AuditLog {
       .limit(limit)
       .overrideTypes<AuditEntry[], { merge: false }>()
       .throwOnError()
-    return data
+    return data.map((entry) => ({ ...entry, at: new Date(entry.at).toISOString() }))
   }
 }
 

@@ -28,9 +28,10 @@ import type { AuditLog } from '../../src/tenants/audit.ts'
 import type { Authenticator } from '../../src/tenants/authenticator.ts'
 import type { KvKeyRecords } from '../../src/tenants/kv-records.ts'
 import { SupabaseAudit } from '../../src/tenants/supabase-audit.ts'
-import type { SupabaseDirectory } from '../../src/tenants/supabase-directory.ts'
+import { SupabaseDirectory } from '../../src/tenants/supabase-directory.ts'
 import { SupabaseTenants } from '../../src/tenants/supabase-tenants.ts'
 import type { TenantStore } from '../../src/tenants/tenant-settings.ts'
+import type { KeyDigest } from '../../src/tenants/virtual-key.ts'
 import { accountOutbox } from './account-outbox.ts'
 import { type AccountOf, budgetDesk } from './accounts.ts'
 import { redisConnector, serviceConnector } from './connectors.ts'
@@ -67,7 +68,7 @@ export interface Shared {
   readonly vault: Vault
   readonly supabase: () => SupabaseClient
   readonly account: AccountOf
-  readonly directory: SupabaseDirectory
+  readonly digest: KeyDigest
   readonly keyRecords: KvKeyRecords
   readonly authenticator: Authenticator
   readonly modelStore: SupabaseModels
@@ -82,17 +83,20 @@ export interface Shared {
 
 /** For whole batches and pages, which nobody's request waits for. */
 const BATCH_TIMEOUT_MS = 20_000
+/** For a change that an operator waits for: given up early, nobody would know whether it was made. */
+const CHANGE_TIMEOUT_MS = 10_000
 /** Of the records only ratings are stored from here. */
 const NO_PRICES: Prices = { priceOf: () => undefined }
 
 /** Builds what manages and rates. */
 export function createAdministration(env: Env, shared: Shared): Administration {
-  const { clock, vault, supabase, account, directory, keyRecords, authenticator, send } = shared
+  const { clock, vault, supabase, account, digest, keyRecords, authenticator, send } = shared
   const forget = (tenantId: string): void => authenticator.forget(tenantId)
+  const patient = serviceConnector(env, CHANGE_TIMEOUT_MS)
   return {
-    audit: new SupabaseAudit(supabase),
-    directory,
-    tenants: new SupabaseTenants(supabase),
+    audit: new SupabaseAudit(patient),
+    directory: new SupabaseDirectory(patient, digest, clock.now),
+    tenants: new SupabaseTenants(patient),
     keyRecords,
     readiness: new Readiness(clock, {
       kv: async () => void (await env.CACHE.get('readiness', 'text')),

@@ -182,7 +182,7 @@ export function createServices(env: Env, continent?: string): Services & Adminis
       vault,
       supabase,
       account,
-      directory,
+      digest,
       keyRecords,
       authenticator,
       modelStore,
