@@ -16,11 +16,8 @@ interface TenantRow {
   readonly budget: BudgetKind
 }
 
-/** All that is stored of a key, whatever else its columns are. */
-export interface KeyRow {
+interface KeyRow {
   readonly id: string
-  readonly tenant_id: string
-  readonly digest: string
   readonly scopes: readonly string[]
   readonly last_used_at: string | null
   readonly hint: string
@@ -28,6 +25,12 @@ export interface KeyRow {
   readonly expires_at: string | null
   readonly revoked_at: string | null
   readonly tenants: TenantRow
+}
+
+/** All that is stored of a key, whatever else its columns are. */
+export interface StoredKey extends KeyRow {
+  readonly tenant_id: string
+  readonly digest: string
 }
 
 /** A key as an operator sees it: everything but the key. */
@@ -105,7 +108,7 @@ export class SupabaseDirectory implements KeyDirectory {
   }
 
   /** A new key with all that an old one may. @returns the key itself, which is kept nowhere */
-  copy(old: KeyRow, id: string, expires_at: string | null): Promise<KeyListing & { key: string }> {
+  copy(old: StoredKey, id: string, expires_at: string | null): Promise<KeyListing & { key: string }> {
     const { digest: _, hint: _hint, created_at, revoked_at, last_used_at, tenants, ...rights } = old
     return this.#insert({ ...rights, id, expires_at }, tenants)
   }
@@ -125,12 +128,12 @@ export class SupabaseDirectory implements KeyDirectory {
   }
 
   /** A key by its id, with all its columns. */
-  async key(id: string): Promise<KeyRow | undefined> {
+  async key(id: string): Promise<StoredKey | undefined> {
     const { data } = await this.#connect()
       .from('virtual_keys')
       .select('*, tenants!inner (*)')
       .eq('id', id)
-      .maybeSingle<KeyRow>()
+      .maybeSingle<StoredKey>()
       .throwOnError()
     return data ?? undefined
   }

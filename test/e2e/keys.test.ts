@@ -1,9 +1,13 @@
+import { execFile } from 'node:child_process'
+import { mkdtemp, readFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { SCOPES } from '../../src/tenants/scopes.ts'
 import { ROUTES } from '../../workers/gateway/app.ts'
 import { type Answer, type Api, apiAt, codeOf } from '../support/api.ts'
 import { chatBody } from '../support/slots.ts'
-import { OPERATOR_TOKEN } from '../support/stores.ts'
+import { OPERATOR_TOKEN, ROOT } from '../support/stores.ts'
 import { type Stack, startStack } from '../support/workers.ts'
 
 // What a key is for, how it is replaced, and when it was used.
@@ -119,4 +123,54 @@ it('notes when a key was used, once', async () => {
   expect(Math.abs(Date.parse(noted ?? '') - startMs)).toBeLessThan(60_000)
   await ask(used.key)
   expect([await lastUse(used.id), await lastUse(unused.id)]).toEqual([noted, null])
+})
+
+describe('the commands', () => {
+  const command = (script: string, ...words: string[]): Promise<{ code: number; said: string }> =>
+    new Promise((resolve) => {
+      const env = { ...process.env, BEAST_URL: stack.url, BEAST_OPERATOR_TOKEN: OPERATOR_TOKEN }
+      const file = join(ROOT, `scripts/${script}.ts`)
+      execFile(process.execPath, [file, ...words], { env }, (error, out, err) =>
+        resolve({ code: error ? Number(error.code) : 0, said: out + err }),
+      )
+    })
+
+  it('make, show, change and purge a tenant', async () => {
+    expect((await command('tenants', 'create', 'by-hand', 'plan=paid')).said).toMatch(/plan +paid/)
+    const changed = await command('tenants', 'set', 'by-hand', 'keeps_text=true', 'text_retention_days=7')
+    expect(changed).toMatchObject({
+      code: 0,
+      said: expect.stringMatching(/within 90 s[\s\S]*text_retention_days +7/),
+    })
+    expect((await command('tenants', 'purge', 'by-hand')).said).toContain('epoch 2')
+    expect((await command('tenants', 'show', 'by-hand')).said).toMatch(/epoch +2/)
+    expect((await command('tenants', 'list')).said).toMatch(/by-hand +paid/)
+    const wrong = await command('tenants', 'set', 'by-hand', 'plan=gold')
+    expect(wrong).toMatchObject({ code: 1, said: expect.stringContaining('"plan"') })
+    for (const words of [[], ['set', 'by-hand'], ['set', 'by-hand', 'plan'], ['purge']])
+      expect((await command('tenants', ...words)).code, words.join(' ')).toBe(2)
+  })
+
+  it('make a key with scopes, and rotate it', async () => {
+    const made = JSON.parse(
+      (await command('keys', 'create', '--tenant', 'by-hand', '--scopes', 'feedback,costs', '--json')).said,
+    )
+    const rotated = await command('keys', 'rotate', made.id, '--overlap-hours', '1')
+    expect(rotated).toMatchObject({ code: 0, said: expect.stringMatching(/^bm_live_[\s\S]*The old one, /) })
+    expect((await command('keys', 'list', '--tenant', 'by-hand')).said).toMatch(/not yet +feedback,costs/)
+    expect(await command('keys', 'rotate', made.id, '--overlap-hours', 'x')).toMatchObject({ code: 1 })
+  })
+
+  it('show the log, and write it to a file', async () => {
+    const shown = await command('audit', '--tenant', 'by-hand', '--action', 'tenant.purge')
+    expect(shown.said).toMatch(/operator +tenant.purge +by-hand +done +{"epoch":1} > {"epoch":2}/)
+    const file = join(await mkdtemp(join(tmpdir(), 'audit-')), 'audit.ndjson')
+    expect((await command('audit', '--export', file)).code).toBe(0)
+    const lines = (await readFile(file, 'utf8')).trim().split('\n')
+    const { data } = (await api(OPERATOR_TOKEN, 'GET', '/api/admin/audit?limit=500')).body
+    expect(lines.map((line) => JSON.parse(line))).toEqual(data)
+    expect(await command('audit', '--from', 'yesterday')).toMatchObject({ code: 1 })
+    expect(await command('audit', '--export', file, '--limit', '3')).toMatchObject({ code: 2 })
+    expect((await command('audit', '--export', join(file, 'x'))).said).toContain('cannot be written')
+  })
 })

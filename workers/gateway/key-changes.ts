@@ -1,7 +1,7 @@
 import type { Context } from 'hono'
 import { GatewayError } from '../../src/core/errors.ts'
 import { OPERATOR } from '../../src/tenants/audit.ts'
-import type { KeyListing, KeyRow } from '../../src/tenants/supabase-directory.ts'
+import type { KeyListing, StoredKey } from '../../src/tenants/supabase-directory.ts'
 import type { AppEnv } from './context.ts'
 import { audited } from './middleware/audit.ts'
 import { stored } from './stored.ts'
@@ -19,7 +19,7 @@ export interface Rotated extends KeyListing {
  * overlap, or when it was to end in any case.
  * @throws GatewayError `conflict` when the old one has ended already
  */
-export async function rotateKey(c: Context<AppEnv>, old: KeyRow, overlapHours: number): Promise<Rotated> {
+export async function rotateKey(c: Context<AppEnv>, old: StoredKey, overlapHours: number): Promise<Rotated> {
   const { clock, directory } = c.env.services
   const nowMs = clock.now()
   const expiresMs = old.expires_at === null ? Number.POSITIVE_INFINITY : Date.parse(old.expires_at)
@@ -50,14 +50,18 @@ export async function rotateKey(c: Context<AppEnv>, old: KeyRow, overlapHours: n
   })
 }
 
-async function copyBudgets(c: Context<AppEnv>, { id: oldId, tenant_id }: KeyRow, id: string): Promise<void> {
+async function copyBudgets(
+  c: Context<AppEnv>,
+  { id: oldId, tenant_id }: StoredKey,
+  id: string,
+): Promise<void> {
   const { budgets } = c.env.services
   const own = (await budgets.states(tenant_id)).filter(({ keyId }) => keyId === oldId)
   for (const { period, limitNanoUsd, isHard } of own)
     await stored(budgets.put(tenant_id, { keyId: id, period, limitNanoUsd, isHard }))
 }
 
-async function endNow(c: Context<AppEnv>, { id, tenant_id, digest }: KeyRow): Promise<void> {
+async function endNow(c: Context<AppEnv>, { id, tenant_id, digest }: StoredKey): Promise<void> {
   const { directory, keyRecords, revokeInAccount, authenticator } = c.env.services
   await stored(directory.revoke(id))
   await stored(revokeInAccount(tenant_id, id))

@@ -3,7 +3,7 @@ import { GatewayError } from '../../../src/core/errors.ts'
 import { OPERATOR } from '../../../src/tenants/audit.ts'
 import { isUuid, readKeyCreation, readKeyRotation } from '../../../src/tenants/key-requests.ts'
 import { scopesOf } from '../../../src/tenants/scopes.ts'
-import type { KeyRow } from '../../../src/tenants/supabase-directory.ts'
+import type { StoredKey } from '../../../src/tenants/supabase-directory.ts'
 import type { AppEnv } from '../context.ts'
 import { readSmallJson } from '../json-body.ts'
 import { rotateKey } from '../key-changes.ts'
@@ -53,7 +53,7 @@ export const admin = new Hono<AppEnv>()
     return c.json({ id, revoked_at: revoked.revokedAt, effective_within_seconds: REVOKED_WITHIN_SECONDS })
   })
 
-async function keyOf(c: Context<AppEnv>): Promise<KeyRow> {
+async function keyOf(c: Context<AppEnv>): Promise<StoredKey> {
   const id = c.req.param('id') ?? ''
   const key = isUuid(id) ? await stored(c.env.services.directory.key(id.toLowerCase())) : undefined
   if (key) return key
