@@ -58,7 +58,7 @@ async function save(client: AdminClient, query: URLSearchParams, file: string): 
     await rename(unfinished, file)
     return entries
   } catch (error) {
-    await rm(unfinished, { force: true })
+    await rm(unfinished, { force: true }).catch(() => {})
     if (error instanceof OperatorError) throw error
     throw new OperatorError(`The file cannot be written: ${(error as Error).message}.`)
   }
@@ -95,5 +95,7 @@ function listing(entries: readonly AuditEntry[]): string {
   return table(['WHEN', 'WHO', 'WHAT', 'TENANT', 'OF', 'OUTCOME', 'BEFORE > AFTER'], rows)
 }
 
-const changed = ({ before, after }: Pick<AuditEntry, 'before' | 'after'>): string =>
-  [before, after].map((state) => (state === null ? '' : JSON.stringify(state))).join(' > ')
+function changed({ before, after }: Pick<AuditEntry, 'before' | 'after'>): string {
+  if (before === null && after === null) return ''
+  return [before, after].map((state) => (state === null ? '-' : JSON.stringify(state))).join(' > ')
+}

@@ -87,15 +87,18 @@ function listing(keys: readonly KeyListing[]): string {
     `...${key.hint}`,
     state(key),
     used(key),
-    scopes(key),
+    scopesOf(key),
   ])
   return table(['ID', 'TENANT', 'PLAN', 'KEY', 'STATE', 'LAST USED', 'SCOPES'], rows)
 }
 
-const used = ({ last_used_at }: KeyListing): string => last_used_at?.slice(0, 13).concat('h') ?? 'not yet'
+function used({ last_used_at }: KeyListing): string {
+  return last_used_at === null ? 'not yet' : `${last_used_at.slice(0, 13)}h`
+}
 
-const scopes = ({ scopes }: KeyListing): string =>
-  scopes.length === SCOPES.length ? 'all' : scopes.join(',')
+function scopesOf({ scopes }: KeyListing): string {
+  return scopes.length === SCOPES.length ? 'all' : scopes.join(',')
+}
 
 function state({ revoked_at, expires_at }: KeyListing): string {
   if (revoked_at) return `revoked ${revoked_at.slice(0, 10)}`

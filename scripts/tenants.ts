@@ -89,22 +89,22 @@ function usage(): never {
   process.exit(2)
 }
 
-const fields = (tenant: TenantListing): string =>
-  table(
+function fields(tenant: TenantListing): string {
+  return table(
     [],
     Object.entries(tenant).map(([name, value]) => [name, String(value)]),
-  )
+  ).trimStart()
+}
 
-const listing = (tenants: readonly TenantListing[]): string =>
-  table(
-    ['NAME', 'PLAN', 'CACHE', 'BUDGET', 'KEEPS TEXT', 'DAYS', 'SINCE'],
-    tenants.map((tenant) => [
-      tenant.name,
-      tenant.plan,
-      tenant.cache_policy,
-      tenant.budget,
-      tenant.keeps_text ? 'yes' : 'no',
-      String(tenant.retention_days),
-      tenant.created_at.slice(0, 10),
-    ]),
-  )
+function listing(tenants: readonly TenantListing[]): string {
+  const rows = tenants.map((tenant) => [
+    tenant.name,
+    tenant.plan,
+    tenant.cache_policy,
+    tenant.budget,
+    tenant.keeps_text ? 'yes' : 'no',
+    String(tenant.retention_days),
+    tenant.created_at.slice(0, 10),
+  ])
+  return table(['NAME', 'PLAN', 'CACHE', 'BUDGET', 'KEEPS TEXT', 'DAYS', 'SINCE'], rows)
+}
