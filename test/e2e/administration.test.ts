@@ -179,6 +179,11 @@ const CHANGES: readonly Change[] = [
     action: 'silence.remove',
   },
   {
+    route: `GET ${TENANTS}/:tenant/export`,
+    path: at(`${TENANTS}/acme/export`),
+    action: 'privacy.export',
+  },
+  {
     route: `POST ${TENANTS}/:tenant/erase`,
     path: at(`${TENANTS}/acme/erase`),
     body: () => ({ confirm: 'ann@example.com', user: 'ann@example.com' }),
