@@ -29,6 +29,7 @@ import { Authenticator } from '../../src/tenants/authenticator.ts'
 import { KvKeyRecords } from '../../src/tenants/kv-records.ts'
 import { SupabaseDirectory } from '../../src/tenants/supabase-directory.ts'
 import { KeyDigest } from '../../src/tenants/virtual-key.ts'
+import { workerClock } from '../clock.ts'
 import { spendingServices } from './accounts.ts'
 import { addressPolicyOf } from './addresses.ts'
 import { type Administration, createAdministration } from './administration.ts'
@@ -70,14 +71,6 @@ export interface Services {
 export interface Place {
   readonly continent?: string | undefined
   readonly colo?: string | undefined
-}
-
-export const workerClock: Clock = {
-  now: () => Date.now(),
-  after: (ms, fn) => {
-    const timer = setTimeout(fn, ms)
-    return () => clearTimeout(timer)
-  },
 }
 
 const KIB = 1024
