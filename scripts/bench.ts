@@ -6,10 +6,11 @@ import { startGenerator } from './bench/generator.ts'
 import type { LoadTask } from './bench/load.ts'
 import { measureLoopback } from './bench/loopback.ts'
 import { startMockUpstream } from './bench/mock-upstream.ts'
+import { measureOperations } from './bench/operations.ts'
 import { type Measured, median, type Runs, summarise, table } from './bench/report.ts'
 import { Running, runToTheEnd } from './bench/running.ts'
 import { selectionCost } from './bench/selection.ts'
-import { bundle, capnp, freePort, pinSelf, type Served, serve } from './bench/workerd.ts'
+import { bundle, capnp, freePort, pinSelf, type Served, serve, writeConfig } from './bench/workerd.ts'
 import { DISTINCT } from './bench/workload.ts'
 
 const USAGE = 'usage: npm run bench -- [--json] [--seconds N] [--rounds N] [--connections N] [--no-loopback]'
@@ -52,6 +53,8 @@ async function measure(): Promise<Measured> {
       COUNTED: 'no',
     }),
     misses: await up('misses', entry, '/healthz', texts),
+    // The same with a directory of flights, beside which nothing is shared: the difference is its price.
+    flights: await upWithFlights(entry, texts),
   }
   pinSelf()
   const load = (
@@ -78,7 +81,7 @@ async function measure(): Promise<Measured> {
   await load('uncounted', 'each')
   // Until the engine has optimised what is hot: a miss takes the longest way, so it takes longest to be warm.
   for (const target of ['hello', 'proxy', 'hits', 'uncounted'] as const) await load(target, 'zipf', 3)
-  await load('misses', 'unique', 6)
+  for (const target of ['misses', 'flights'] as const) await load(target, 'unique', 6)
 
   const runs: Runs = {
     hello: [],
@@ -86,6 +89,7 @@ async function measure(): Promise<Measured> {
     hit: [],
     uncounted: [],
     miss: [],
+    missFlight: [],
     proxyStream: [],
     missStream: [],
   }
@@ -98,6 +102,7 @@ async function measure(): Promise<Measured> {
     runs.uncounted.push(await load('uncounted', 'zipf'))
     runs.proxy.push(await load('proxy', 'unique'))
     runs.miss.push(await load('misses', 'unique'))
+    runs.missFlight.push(await load('flights', 'unique'))
     runs.proxyStream.push(await load('proxy', 'unique', 2, streamed))
     runs.missStream.push(await load('misses', 'unique', 2, streamed))
   }
@@ -108,21 +113,22 @@ async function measure(): Promise<Measured> {
   await Promise.all(Object.values(scenarios).map((served) => served.close()))
   const bundleGzipBytes = gzipBytes(production)
   const selection = selectionCost()
-  if (!options.loopback) return { runs, startup, bundleGzipBytes, selection, loopback: undefined }
+  const alone = { runs, startup, bundleGzipBytes, selection }
+  if (!options.loopback) return { ...alone, loopback: undefined, operations: undefined }
 
   say('The same over loopback ...')
-  const loopback = await measureLoopback({
+  const parts = {
     root: ROOT,
     out: OUT,
     gateway: join(production, 'index.js'),
     upstreamUrl,
     path: PATH,
-    generator,
     running,
-    rounds: options.rounds,
-    connections: options.connections,
-  })
-  return { runs, startup, bundleGzipBytes, selection, loopback }
+  }
+  const { rounds, connections } = options
+  const loopback = await measureLoopback({ ...parts, generator, rounds, connections })
+  say('What a request costs ...')
+  return { ...alone, loopback, operations: await measureOperations(parts) }
 }
 
 async function up(
@@ -133,6 +139,21 @@ async function up(
 ): Promise<Served> {
   const port = await freePort()
   return running.own(() => serve(capnp(join(OUT, `${name}.capnp`), mainFile, port, texts), port, path))
+}
+
+async function upWithFlights(mainFile: string, texts: Record<string, string>): Promise<Served> {
+  const state = bundle(ROOT, 'workers/state/wrangler.toml', join(OUT, 'state'))
+  const port = await freePort()
+  const bindings = [
+    '(name = "FLIGHT", durableObjectNamespace = (className = "Flight", serviceName = "state"))',
+  ]
+  const more = [
+    'durableObjectNamespaces = [(className = "Flight", uniqueKey = "flight", enableSql = true)]',
+    'durableObjectStorage = (inMemory = void)',
+  ]
+  const parts = { state: { mainFile: join(state, 'index.js'), more } }
+  const config = writeConfig(join(OUT, 'flights.capnp'), port, { mainFile, texts, bindings }, parts)
+  return running.own(() => serve(config, port, '/healthz'))
 }
 
 async function startups(mainFile: string, path: string, texts: Record<string, string>): Promise<number> {

@@ -12,13 +12,16 @@ export interface SupabaseAccess {
   /** What the operator knows the key as. */
   readonly keyName: string
   readonly timeoutMs: number
+  /** Told of each call; settles as the call does. */
+  readonly held?: (call: Promise<Response>) => Promise<Response>
 }
 
 /**
  * A client a call: nothing of one request's connection state reaches another.
  * @returns a connector that throws where the key is malformed or has expired
  */
-export function supabaseConnector({ url, key, keyName, timeoutMs }: SupabaseAccess): () => SupabaseClient {
+export function supabaseConnector(access: SupabaseAccess): () => SupabaseClient {
+  const { url, key, keyName, timeoutMs, held = (call) => call } = access
   const [apiKey = '', token] = key.split(':')
   const expiresAtMs = token === undefined ? Number.POSITIVE_INFINITY : expiryOf(token)
   return () => {
@@ -31,7 +34,7 @@ export function supabaseConnector({ url, key, keyName, timeoutMs }: SupabaseAcce
       // A repeated call would outlive every deadline here; who asks decides what a failure means.
       db: { retry: false },
       global: {
-        fetch: (input, init) => fetch(input, { ...init, signal: AbortSignal.timeout(timeoutMs) }),
+        fetch: (input, init) => held(fetch(input, { ...init, signal: AbortSignal.timeout(timeoutMs) })),
       },
       ...(token !== undefined && { accessToken: async () => token }),
     })

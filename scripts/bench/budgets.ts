@@ -5,15 +5,17 @@ import { uuidv7 } from '../../src/core/ids.ts'
 import type { Budget, BudgetState } from '../../src/cost/budget.ts'
 import type { OutboxRecord } from '../../src/feedback/outbox.ts'
 import { callsOf, toAbandonedRow, toPredictionRow } from '../../src/feedback/prediction.ts'
+import type { LimitState, Limits } from '../../src/tenants/limits.ts'
 import { type Listening, listen, readText } from '../stack/http.ts'
 import { median } from './report.ts'
 import { bundle, freePort, type Served, serve, writeConfig } from './workerd.ts'
 
-// How many misses a second one tenant's account object takes under budgets: each asks, reserves, is announced and settled.
+// How many misses a second one tenant's account object takes under budgets and limits: each asks, reserves, is announced and
+// settled.
 // On raw workerd, with its SQLite on disk. Run: npx node scripts/bench/budgets.ts
 
-const ROUNDS = 5
-const PAIRS = 2_000
+const ROUNDS = 3
+const PAIRS = 1_000
 const AT_ONCE = 64
 
 /** Sends as many pairs as it is told, so many at once. */
@@ -38,6 +40,7 @@ const DOOR = `export default {
 
 const ROOT = join(import.meta.dirname, '../..')
 const USAGE = { inputTokens: 900, outputTokens: 200 }
+const TOKENS = { inputTokens: 900, maxTokens: 300, choices: 1 }
 const CALL = { route: 'openai:gpt-4o-mini', provider: 'openai', model: 'gpt-4o-mini', endpoint: 'openai' }
 
 function pair() {
@@ -72,7 +75,7 @@ function pair() {
     origin: undefined,
     userHash: undefined,
     promptHash: undefined,
-    sentLength: 3_600,
+    sentBytes: 3_600,
     receivedAtMs: nowMs,
     totalMs: 810,
     upstreamMs: 800,
@@ -85,7 +88,13 @@ function pair() {
   const settled = { kind: 'prediction', row: toPredictionRow(facts), calls: callsOf(facts) }
   return {
     abandoned: parcel({ kind: 'prediction', row } as OutboxRecord),
-    ask: { predictionId: facts.predictionId, attempt: 0, nanoUsd: attempt.reservedNanoUsd, call: CALL },
+    ask: {
+      predictionId: facts.predictionId,
+      attempt: 0,
+      nanoUsd: attempt.reservedNanoUsd,
+      call: CALL,
+      tokens: TOKENS,
+    },
     settled: parcel(settled),
   }
 }
@@ -117,21 +126,44 @@ async function post<T>(port: number, body: object): Promise<T | undefined> {
   return text === 'done' ? undefined : (JSON.parse(text) as T)
 }
 
+const BUDGET: Budget = { keyId: null, period: 'month', limitNanoUsd: 1e12, isHard: true }
+const LIMITS: Limits = { requestsPerMinute: 1e6, tokensPerMinute: 1e9, concurrency: 1e4, maxTokens: 1e4 }
+const BUDGETS = [BUDGET, { ...BUDGET, keyId: 'key', period: 'day' }]
+/** Of the tenant and of the key, each of every kind. */
+const ALL_LIMITS = [
+  { keyId: null, ...LIMITS },
+  { keyId: 'key', ...LIMITS },
+]
+const SETTINGS = [
+  { name: 'neither', budgets: [], limits: [] },
+  { name: 'budgets', budgets: BUDGETS, limits: [] },
+  { name: 'requests a minute', budgets: [], limits: [{ keyId: 'key', requestsPerMinute: 1e6 }] },
+  { name: 'all limits', budgets: [], limits: ALL_LIMITS },
+  { name: 'budgets and all limits', budgets: BUDGETS, limits: ALL_LIMITS },
+]
+
+/** In turns, so that what else the machine does meets all of them. */
 async function measure(port: number): Promise<void> {
-  const budget: Budget = { keyId: null, period: 'month', limitNanoUsd: 1e12, isHard: true }
-  const ofDay: Budget = { ...budget, keyId: 'key', period: 'day' }
-  await post(port, { call: 'setBudgets', args: [[budget, ofDay], []] })
-  const rates: number[] = []
+  const rates = SETTINGS.map((): number[] => [])
   for (let round = 0; round <= ROUNDS; round++) {
-    const pairs = Array.from({ length: PAIRS }, pair)
-    const started = performance.now()
-    await post(port, { pairs, atOnce: AT_ONCE })
-    // The first round warms, and reads the table of prices.
-    if (round > 0) rates.push(PAIRS / ((performance.now() - started) / 1_000))
+    for (const [place, { budgets, limits }] of SETTINGS.entries()) {
+      await post(port, { call: 'setBudgets', args: [budgets, []] })
+      await post(port, { call: 'setLimits', args: [limits] })
+      const pairs = Array.from({ length: PAIRS }, pair)
+      const started = performance.now()
+      await post(port, { pairs, atOnce: AT_ONCE })
+      // The first round warms, and reads the table of prices.
+      if (round > 0) rates[place]?.push(PAIRS / ((performance.now() - started) / 1_000))
+    }
   }
-  const [state] = (await post<BudgetState[]>(port, { call: 'budgetStates', args: [] })) ?? []
+  for (const [place, { name }] of SETTINGS.entries()) {
+    const own = rates[place] ?? []
+    console.log(`${name}: ${Math.round(median(own))} pairs/s (${own.map(Math.round).join(', ')})`)
+  }
+  const [budget] = (await post<BudgetState[]>(port, { call: 'budgetStates', args: [] })) ?? []
+  const [limit] = (await post<LimitState[]>(port, { call: 'limitStates', args: [] })) ?? []
   console.log(
-    `${Math.round(median(rates))} pairs/s (${rates.map(Math.round).join(', ')}), ${AT_ONCE} at once; held back in the end: ${state?.reservedNanoUsd}`,
+    `${AT_ONCE} at once; in the end held back: ${budget?.reservedNanoUsd}, under way: ${limit?.inFlight}`,
   )
 }
 

@@ -18,19 +18,22 @@ import type { Provider } from '../../src/models/provider.ts'
 import { IdempotencyKeys } from '../../src/routing/idempotency-keys.ts'
 import { RetryBudget } from '../../src/routing/retry-budget.ts'
 import { Authenticator } from '../../src/tenants/authenticator.ts'
+import { IsolateRates } from '../../src/tenants/isolate-rates.ts'
 import type { Caller } from '../../src/tenants/tenant.ts'
 import { createVirtualKey, KeyDigest } from '../../src/tenants/virtual-key.ts'
+import { workerClock } from '../../workers/clock.ts'
 import type { Administration } from '../../workers/gateway/administration.ts'
 import { createFetch } from '../../workers/gateway/app.ts'
 import { claimStore } from '../../workers/gateway/claims.ts'
 import type { Env } from '../../workers/gateway/env.ts'
+import { flightsOf } from '../../workers/gateway/flights.ts'
 import {
   isolateBuffer,
   isolateMetrics,
   knownRoutes,
   shardedBuffer,
 } from '../../workers/gateway/isolate-metrics.ts'
-import { type Services, workerClock } from '../../workers/gateway/services.ts'
+import type { Services } from '../../workers/gateway/services.ts'
 import { KEYS, keyBytes, TENANTS } from './workload.ts'
 
 // The gateway as it is, on stores that answer from the isolate's own memory: what is left is its own work.
@@ -111,7 +114,11 @@ function standIns(env: BenchEnv): Services & Administration {
     registry: { of: async () => empty },
   })
   // Where there are no shards a stand-in takes what is counted, as fast as can be.
-  const { buffer, observer: forCache } = env.METRICS_SHARD
+  const {
+    buffer,
+    pools,
+    observer: forCache,
+  } = env.METRICS_SHARD
     ? shardedBuffer(env, clock, undefined)
     : isolateBuffer(clock, async () => ({ flushMs: 2_000 }))
   const isCounted = env.COUNTED !== 'no'
@@ -138,11 +145,13 @@ function standIns(env: BenchEnv): Services & Administration {
   const modelStats = new ModelStats(clock)
   const counting = isolateMetrics({
     buffer,
+    pools,
     clock,
     routes: knownRoutes(catalogue, [provider]),
     modes: DEFAULT_MODES,
     reportedNames: { tools: new Set(), agents: new Set(), sources: new Set() },
     loadTenants: async () => Array.from({ length: TENANTS }, (_, i) => [`tenant-${i}`, `tenant-${i}`]),
+    loadBudgets: async () => [],
   })
   const metrics = isCounted ? counting : { ...counting, received: () => {}, settled: () => {} }
   const vault = new Vault(new Uint8Array(32).fill(1))
@@ -155,6 +164,7 @@ function standIns(env: BenchEnv): Services & Administration {
     send: async () => {},
     folding,
     hashes: new KeyedHashes(vault, 'answer-hash'),
+    labelling: counting.labelling,
   })
   const services: Services = {
     clock,
@@ -192,7 +202,9 @@ function standIns(env: BenchEnv): Services & Administration {
       userHashes: new KeyedHashes(vault, 'user-hash'),
       accounts: { maySpend: async () => ({ kind: 'allowed', isWatched: false, isHard: false }) },
       bounds: listBounds(),
+      rates: new IsolateRates(),
       outputCapTokens: 4_096,
+      flights: env.FLIGHT && flightsOf(clock, env.FLIGHT),
       limits: LIMITS,
     },
     idempotency: new IdempotencyKeys({ clock, vault, slots, store: claimStore(env.IDEMPOTENCY) }),

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type Listening, listen, readText } from '../stack/http.ts'
+import type { Note } from './list-prices.ts'
 
 interface Held {
   readonly value: string
@@ -9,11 +10,13 @@ interface Held {
 /**
  * What workerd's KV binding speaks to: `/{key}`, with GET (404 = no such key), PUT (`expiration_ttl` in
  * seconds) and DELETE. Values are text; there are no metadata and no lists, because the gateway uses none.
+ * @param note told of each call
  */
-export function startKvService(now: () => number = Date.now): Promise<Listening> {
+export function startKvService(now: () => number = Date.now, note: Note = () => {}): Promise<Listening> {
   const held = new Map<string, Held>()
   return listen(0, async (request, response) => {
     try {
+      note(request.method === 'GET' ? 'KV read' : 'KV write')
       await serve(held, now, request, response)
     } catch {
       // The caller has gone, or its key is no key.

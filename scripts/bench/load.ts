@@ -9,6 +9,8 @@ export interface LoadTask {
   readonly path: string
   readonly connections: number
   readonly seconds: number
+  /** It ends after so many, should that be before its time. */
+  readonly requests?: number
   /** `each`: every body once; `turns`: one after the other; `zipf`: as in life; `unique`: never the same twice. */
   readonly order: 'each' | 'turns' | 'zipf' | 'unique'
   /** How many bodies there are. */
@@ -79,7 +81,8 @@ class Load {
   }
 
   #next(): Buffer | undefined {
-    if (this.#stopped || (this.#task.order === 'each' && this.#sent >= this.#task.distinct)) return undefined
+    const { order, distinct, requests = order === 'each' ? distinct : Number.POSITIVE_INFINITY } = this.#task
+    if (this.#stopped || this.#sent >= requests) return undefined
     const { bytes, serialAt } = this.#requests[this.#order[this.#sent++ % this.#order.length] as number] as {
       bytes: Buffer
       serialAt: number

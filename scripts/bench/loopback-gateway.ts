@@ -19,6 +19,8 @@ export interface GatewayOptions {
   readonly gateway: string
   readonly state: string
   readonly stores: Stores
+  /** Where the state worker answers itself, should it have anything to say. */
+  readonly statePort?: number
   /** Variables beside those of the stores. */
   readonly texts: Readonly<Record<string, string>>
 }
@@ -47,7 +49,7 @@ export async function startGateway(options: GatewayOptions): Promise<LoopbackGat
 }
 
 function configuration(
-  { config, gateway, state, stores, texts }: GatewayOptions,
+  { config, gateway, state, statePort, stores, texts }: GatewayOptions,
   port: number,
   disk: string,
 ) {
@@ -64,6 +66,7 @@ function configuration(
   }
   const objects = {
     mainFile: state,
+    ...(statePort !== undefined && { port: statePort }),
     bindings: [
       '(name = "TELEMETRY", queue = "queue")',
       '(name = "METRICS_SHARD", durableObjectNamespace = "MetricsShard")',

@@ -69,7 +69,7 @@ const record = (tenantId: string): OutboxRecord[] => {
     },
     userHash: undefined,
     promptHash: undefined,
-    sentLength: 2_000,
+    sentBytes: 2_000,
     receivedAtMs: Date.now(),
     totalMs: 3,
     upstreamMs: undefined,

@@ -1,8 +1,17 @@
 import type { LoadResult } from './load.ts'
 import { LOOPBACK_DISTINCT, LOOPBACK_SECONDS, type Loopback, type LoopbackRow } from './loopback.ts'
+import { blendedUsd, operationsTable, type PathCost } from './operations.ts'
 import type { SelectionCost } from './selection.ts'
 
-export type RunName = 'hello' | 'proxy' | 'hit' | 'uncounted' | 'miss' | 'proxyStream' | 'missStream'
+export type RunName =
+  | 'hello'
+  | 'proxy'
+  | 'hit'
+  | 'uncounted'
+  | 'miss'
+  | 'missFlight'
+  | 'proxyStream'
+  | 'missStream'
 export type Runs = Record<RunName, LoadResult[]>
 
 export interface Measured {
@@ -13,6 +22,7 @@ export interface Measured {
   readonly selection: SelectionCost
   /** Undefined where it was not asked for. */
   readonly loopback: Loopback | undefined
+  readonly operations: readonly PathCost[] | undefined
 }
 
 export interface Setting {
@@ -24,7 +34,7 @@ export interface Setting {
 export type Result = ReturnType<typeof summarise>
 
 /** What `--json` prints. */
-export function summarise({ runs, startup, bundleGzipBytes, selection, loopback }: Measured) {
+export function summarise({ runs, startup, bundleGzipBytes, selection, loopback, operations }: Measured) {
   const all = Object.values(runs).flat()
   const rps = (name: RunName) => Math.round(medianSpeed(runs[name]))
   const p50 = (name: RunName) => round(median(runs[name].map((run) => run.p50Ms)))
@@ -35,9 +45,11 @@ export function summarise({ runs, startup, bundleGzipBytes, selection, loopback 
     proxy_rps: rps('proxy'),
     hit_rps: rps('hit'),
     miss_rps: rps('miss'),
+    miss_flights_rps: rps('missFlight'),
     hit_ratio: ratio('hit', 'hello'),
     miss_ratio: ratio('miss', 'proxy'),
     metrics_us: round(median(runs.hit.map((run, i) => costUs(run, runs.uncounted[i] as LoadResult)))),
+    flights_us: round(median(runs.missFlight.map((run, i) => costUs(run, runs.miss[i] as LoadResult)))),
     stream_first_byte_ms: p50('missStream'),
     proxy_stream_first_byte_ms: p50('proxyStream'),
     bundle_gzip_bytes: bundleGzipBytes,
@@ -55,11 +67,19 @@ export function summarise({ runs, startup, bundleGzipBytes, selection, loopback 
       loopback_failures: sum(loopbackRuns(loopback), (run) => run.failures),
       loopback_hits_missed: sum([...loopback.hit.runs, ...loopback.lowerHit.runs], missed),
     }),
+    ...(operations && {
+      usd_a_request: Object.fromEntries(operations.map(({ path, usd }) => [path, usd])),
+      usd_a_request_at_half_hits: blendedUsd(operations, 0.5),
+    }),
   }
 }
 
 /** The same for people. */
-export function table({ runs, selection, loopback }: Measured, result: Result, setting: Setting): string {
+export function table(
+  { runs, selection, loopback, operations }: Measured,
+  result: Result,
+  setting: Setting,
+): string {
   const spread = (of: readonly LoadResult[]) => of.map((run) => Math.round(speed(run))).join(' ')
   const beside = (label: string, row: LoopbackRow | undefined) =>
     row
@@ -75,14 +95,14 @@ hello, bare             ${cell(result.hello_rps)}             ${spread(runs.hell
 exact hit, memory       ${cell(result.hit_rps)}  ${cell(result.hit_ratio)}   ${spread(runs.hit)}   (of hello; wanted >= 0.40)
 ${beside('  the same over loopback', loopback?.hit)}${beside('  lower tier, loopback  ', loopback?.lowerHit)}pass-through, bare      ${cell(result.proxy_rps)}             ${spread(runs.proxy)}
 miss, proxied           ${cell(result.miss_rps)}  ${cell(result.miss_ratio)}   ${spread(runs.miss)}   (of pass-through; wanted >= 0.50)
-${beside('  the same over loopback', loopback?.miss)}
+${beside('  the same over loopback', loopback?.miss)}  with FLIGHTS on         ${cell(result.miss_flights_rps)}             ${spread(runs.missFlight)}   (${Math.round(result.flights_us)} µs more a miss, the directory on the same core)
 first byte of a stream  ${cell(result.stream_first_byte_ms)} ms, bare pass-through ${result.proxy_stream_first_byte_ms} ms (one connection, median)
 bundle                  ${cell(result.bundle_gzip_bytes)} bytes gzip (wanted <= 250,000)
 start-up                ${cell(result.startup_ms)} ms to the first answer, bare hello ${result.hello_startup_ms} ms
 counting for /metrics   ${cell(Math.round(result.metrics_us))} µs of a hit (wanted <= 20)
 choice of a model       ${cell(Math.round(result.selection_us))} µs among ${selection.models.toLocaleString('en-US')} (wanted <= 100), ${Math.round(result.needs_us)} µs more to read what the request needs, on Node
 failed answers ${result.failures}, hits that were none ${result.hits_missed}, generator at most ${Math.round(result.generator_cpu * 100)} % of a core${result.generator_cpu > 0.8 ? ' (too much: ratios are flattened)' : ''}
-${loopback ? loopbackNote(loopback, result) : ''}`
+${loopback ? loopbackNote(loopback, result) : ''}${operations ? operationsTable(operations) : ''}`
 }
 
 const loopbackNote = ({ redis }: Loopback, result: Result): string => `

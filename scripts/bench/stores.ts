@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { startMemoryRedis } from '../stack/memory-redis.ts'
-import { redisServerPresent, startRedisServer } from '../stack/redis-server.ts'
+import { type RedisStore, redisServerPresent, startRedisServer } from '../stack/redis-server.ts'
 import { startUpstash } from '../stack/upstash.ts'
 import { startDatabase } from './database.ts'
 import { startKvService } from './kv-service.ts'
+import type { Note } from './list-prices.ts'
 import { startQueueService } from './queue-service.ts'
 import type { Running } from './running.ts'
 
@@ -21,20 +22,30 @@ export interface Stores {
 
 const secret = () => randomBytes(32).toString('base64url')
 
-/** Starts them all, empty but for the keys of the load. None keeps anything. */
-export async function startStores(root: string, running: Running): Promise<Stores> {
+/**
+ * Starts them all, empty but for the keys of the load. None keeps anything.
+ * @param note told of everything that Cloudflare or Upstash would charge for
+ */
+export async function startStores(root: string, running: Running, note: Note = () => {}): Promise<Stores> {
   const [pepper, token, operatorToken] = [secret(), secret(), secret()]
   const secretKey = `sb_secret_${secret()}`
   const startRedis = async () => {
     const store = await running.own(() =>
       redisServerPresent() ? startRedisServer(undefined) : startMemoryRedis(),
     )
-    return { store, upstash: await running.own(() => startUpstash({ port: 0, token, store })) }
+    const noted: RedisStore = {
+      ...store,
+      send: (command) => {
+        note('Redis command')
+        return store.send(command)
+      },
+    }
+    return { store, upstash: await running.own(() => startUpstash({ port: 0, token, store: noted })) }
   }
   const migrationsDir = join(root, 'supabase/migrations')
   const [kv, queue, { store, upstash }, database] = await Promise.all([
-    running.own(() => startKvService()),
-    running.own(startQueueService),
+    running.own(() => startKvService(Date.now, note)),
+    running.own(() => startQueueService(note)),
     startRedis(),
     running.own(() => startDatabase({ migrationsDir, secretKey, pepper })),
   ])

@@ -53,6 +53,8 @@ export interface WorkerPart {
   readonly bindings?: readonly string[]
   /** What else is said of it, as Cap'n Proto text. */
   readonly more?: readonly string[]
+  /** Where it answers on loopback itself; the worker "main" always does. */
+  readonly port?: number
   /** Compatibility flags beside the gateway's own. */
   readonly flags?: readonly string[]
 }
@@ -71,7 +73,12 @@ export function writeConfig(
   services: readonly string[] = [],
   v8Flags: readonly string[] = [],
 ): string {
-  const workers = Object.entries({ main, ...others })
+  const workers = Object.entries({ main: { ...main, port }, ...others })
+  const sockets = workers.flatMap(([name, part]) =>
+    part.port === undefined
+      ? []
+      : [`(name = "${name}", address = "127.0.0.1:${part.port}", http = (), service = "${name}")`],
+  )
   const all = [
     ...workers.map(([name]) => `(name = "${name}", worker = .${name})`),
     ...services,
@@ -83,7 +90,7 @@ export function writeConfig(
 const config :Workerd.Config = (
   services = [${all.join(', ')}],
   v8Flags = [${v8Flags.map((flag) => `"${flag}"`).join(', ')}],
-  sockets = [(name = "http", address = "127.0.0.1:${port}", http = (), service = "main")]);
+  sockets = [${sockets.join(', ')}]);
 ${workers.map(([name, part]) => `const ${name} :Workerd.Worker = (${workerText(dirname(file), part)});\n`).join('')}`,
   )
   return file

@@ -9,8 +9,8 @@ export type Part = 'state' | 'recorder' | 'scheduler' | 'gateway'
 export const WORKERS: readonly { readonly part: Part; readonly name: string; readonly config: string }[] = [
   { part: 'state', name: 'beast-state', config: 'workers/state/wrangler.toml' },
   { part: 'recorder', name: 'beast-recorder', config: 'workers/recorder/wrangler.toml' },
-  { part: 'scheduler', name: 'beast-scheduler', config: 'workers/scheduler/wrangler.toml' },
   { part: 'gateway', name: 'beast-gateway', config: 'wrangler.toml' },
+  { part: 'scheduler', name: 'beast-scheduler', config: 'workers/scheduler/wrangler.toml' },
 ]
 export const GATEWAY = 'beast-gateway'
 export const STATE = 'beast-state'
@@ -23,6 +23,7 @@ export const JURISDICTION_VAR = 'DURABLE_OBJECT_JURISDICTION'
 /** Entries under which Durable Objects stay in the jurisdiction. */
 const CONFINED: Partial<Record<Part, string>> = {
   state: 'workers/jurisdiction/state.ts',
+  recorder: 'workers/jurisdiction/recorder.ts',
   gateway: 'workers/jurisdiction/gateway.ts',
 }
 

@@ -38,6 +38,8 @@ export const guide = (): string =>
     ),
     '## Metrics',
     METRICS,
+    '### How they come about',
+    FIGURES,
     ...Object.entries(AREAS).map(([area, families]) => `### ${area}\n\n${familyTable(families)}`),
   ].join('\n\n')}\n`
 
@@ -78,6 +80,29 @@ const METRICS = `Names are without \`${PREFIX}\`. Units are seconds, bytes, doll
 nobody knows is \`other\`, and so is a new one past 20,000 series (\`telemetry_dropped_total{reason="cardinality"}\`). Tenants are the
 hundred largest. No label holds a user, a key, a prompt or an address. The clock of a deployed Worker stands still between I/O:
 seconds miss what was computed in between.`
+
+const FIGURES = `- **What the cache holds.** Memory knows. KV, Redis and Supabase cannot say cheaply, so their entries and bytes are what the
+  tiers' own writes and removals add up to. Each write is noted with the minute in which it ends, in the shard that counts it, and
+  is gone with that minute. An entry that is written over before it ends counts twice until the older one ends, and one that KV
+  deletes is taken out for the longest that it could have lived. Supabase is counted each hour, and the sum set right by it: pruning
+  and the end of a tenant are known only there. \`${PREFIX}cache_capacity_entries\` is \`CACHE_MEMORY_ENTRIES\` (1,000, of each
+  isolate) and \`CACHE_PLANNED_ENTRIES\` (10,000).
+- **Pools.** There are no permits of our own. In use are the calls that wait for the head of an answer, of which the platform allows
+  six to each request; what there is at most is therefore six times the requests that are open.
+- **Probes.** The scheduler has the gateway try its stores, and the lists of models of its providers, each minute. \`upstream\` is 1 when
+  one provider answers. A gateway that no probe has come from for two and a half minutes is 0, and of the others nothing is said.
+- **Quality.** What the form of an answer tells: it was not cut at the token limit, it is no refusal, it says something; and where JSON was
+  asked for, it is JSON with the fields that its schema requires. The score is the part of these that it passed; it stands in
+  \`ml_predictions\` as \`features ->> 'checks_score'\`. A rating adds its own score, without a mode, and in SQL a rating is what counts:
+  see \`quality_feedback\`. Below 0.8 an answer counts as \`low_quality\` among the warnings.
+- **Budgets.** The fullest budget of a tenant, asked of its account once a minute by each isolate that spends for it. From 0.9 on its
+  answers count as \`budget_near\`.
+- **Writes.** A record counts once its end is known: stored, or among the dead letters. One that comes again after it was stored, because
+  its acknowledgement was lost, counts again. What waits is what isolates hold and what the recorder put back lately; outboxes of
+  accounts and the queue's own backlog are not in it.
+- **What has no family.** How close predicted quality came to ratings is in Supabase (view \`prediction_accuracy\`), because
+  ratings come days after. How well selection keeps to its policy is measured by the tests. Experiments have not run yet, so there
+  is no figure of what they improved.`
 
 const dashboardSection = ({ code: letter, title, uid, refresh, panels }: Dashboard): string =>
   `### ${title}\n\n\`ops/dashboards/${uid}.json\`, anew every ${refresh}.\n\n` +

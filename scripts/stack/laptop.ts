@@ -67,6 +67,7 @@ function startUpkeep(logFile: string, url: string, key: string): { close(): Prom
     connect: supabaseConnector({ url, key, keyName: 'SUPABASE_KEEPER_KEY', timeoutMs: UPKEEP_TIMEOUT_MS }),
     now: Date.now,
     maxCacheEntries: DEFAULT_MAX_CACHE_ENTRIES,
+    gateway: undefined,
     log: (_: string, line: string) => appendFileSync(logFile, `${line}\n`),
   }
   return startCron({ clock: systemClock, crons: Object.keys(JOBS), run: (cron) => runDue(cron, io) })

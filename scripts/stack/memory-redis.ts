@@ -19,6 +19,7 @@ export function startMemoryRedis(now: () => number = Date.now): RedisStore {
     GET: ([key = '']) => live(key)?.value ?? null,
     SET: (args) => set(args, live, held, now),
     DEL: (keys) => keys.filter((key) => live(key) && held.delete(key)).length,
+    STRLEN: ([key = '']) => Buffer.byteLength(live(key)?.value ?? ''),
     EXISTS: (keys) => keys.filter((key) => live(key)).length,
     PTTL: ([key = '']) => {
       const item = live(key)

@@ -17,6 +17,11 @@ export interface CacheObserver {
   gaveUp(tier: TierName, reason: 'capacity' | 'ttl', ageMs: number): void
   /** An entry was taken out before its time. */
   invalidated(tier: TierName, reason: 'request' | 'corrupt'): void
+  /**
+   * A store took an entry in (1), or let one go before its time (-1).
+   * @param lifeMs how long it has to live there, or had
+   */
+  stock(tier: Exclude<TierName, 'memory'>, entries: 1 | -1, bytes: number, lifeMs: number): void
   /** What a tier holds now; of those only that know. */
   holds(tier: TierName, entries: number, bytes: number): void
 }

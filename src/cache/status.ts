@@ -4,6 +4,10 @@ import type { CacheEntry } from './entry.ts'
 /** Why no level was asked. */
 export const BYPASS = 'beast; fwd=bypass'
 
+/** What is said of a request that waited for another one's answer: whether it got that, or asked for itself in the end. */
+export const collapsedStatus = (status: string, isShared: boolean): string =>
+  status.replace('; fwd=miss', isShared ? '; fwd=miss; collapsed' : '; fwd=miss; collapsed=?0')
+
 /**
  * `Cache-Status` as RFC 9211 has it: one member a level, nearest to the model first.
  * `detail` is `exact` on a hit, and what went wrong where a level did not answer.

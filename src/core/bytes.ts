@@ -1,7 +1,13 @@
 const encoder = new TextEncoder()
 const strictDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
+const BEYOND_ASCII = /[\u0080-\uffff]/
+
 export const utf8 = (text: string): Uint8Array<ArrayBuffer> => encoder.encode(text) as Uint8Array<ArrayBuffer>
+
+/** How many bytes of UTF-8 a text takes. Most is ASCII throughout, of which finding that out is all the work. */
+export const byteLength = (text: string): number =>
+  BEYOND_ASCII.test(text) ? utf8(text).byteLength : text.length
 
 /** Decodes strictly: malformed UTF-8 throws, and a byte order mark stays in the text. */
 export const fromUtf8 = (bytes: Uint8Array): string => strictDecoder.decode(bytes)

@@ -38,6 +38,8 @@ export const ERRORS = {
   too_many_guesses: caller(429, 'rate_limit_error'),
   too_many_ratings: caller(429, 'rate_limit_error'),
   too_many_events: caller(429, 'rate_limit_error'),
+  rate_limit_exceeded: caller(429, 'rate_limit_exceeded'),
+  over_token_limit: caller(400),
   plan_required: caller(402, 'insufficient_quota'),
   budget_exceeded: caller(402, 'insufficient_quota'),
   cost_unbounded: caller(422),
@@ -80,12 +82,17 @@ export interface ErrorContext {
   /** Without path: that may hold a key. */
   readonly host?: string
   readonly upstream_status?: number
+  /** Which limit, and whose. */
+  readonly limit?: 'requests' | 'tokens' | 'concurrency' | 'max_tokens'
+  readonly of?: 'key' | 'tenant'
 }
 
 export interface ErrorDetails {
   /** The request field at fault, as a path: `messages[0].content`. */
   readonly param?: string | undefined
   readonly retryAfterSeconds?: number | undefined
+  /** Where that is known to the millisecond; then it need not be said in seconds. */
+  readonly retryAfterMs?: number | undefined
   readonly context?: ErrorContext | undefined
   /** False where a client's own retry could be billed twice. */
   readonly mayRetry?: boolean | undefined
@@ -114,6 +121,7 @@ export class GatewayError extends Error {
   readonly tip: string
   readonly param: string | undefined
   readonly retryAfterSeconds: number | undefined
+  readonly retryAfterMs: number | undefined
   readonly context: ErrorContext | undefined
   readonly mayRetry: boolean
 
@@ -122,7 +130,10 @@ export class GatewayError extends Error {
     this.code = code
     this.tip = tip
     this.param = details.param
-    this.retryAfterSeconds = details.retryAfterSeconds
+    this.retryAfterMs = details.retryAfterMs
+    this.retryAfterSeconds =
+      details.retryAfterSeconds ??
+      (details.retryAfterMs === undefined ? undefined : Math.ceil(details.retryAfterMs / 1_000))
     this.context = details.context
     this.mayRetry = details.mayRetry ?? true
   }

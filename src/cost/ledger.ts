@@ -1,6 +1,7 @@
 import type { ListPrice } from '../models/provider.ts'
 import { addNanoUsd, type NanoUsd, toUsd } from './nano-usd.ts'
 import { firstPriced, ownPrices, type Prices } from './prices.ts'
+import type { Tags } from './tags.ts'
 import { guessTokens, judgeUsage, type UsageCounts } from './usage.ts'
 
 /** Tokens as a provider's answer told them. */
@@ -97,7 +98,14 @@ export interface LedgerRow {
   readonly settled_as: 'settled' | 'abandoned'
   readonly cost_usd: number
   readonly unpriced: boolean
+  readonly tags: Tags
+  /** What the same tokens would have cost there; null where none was named, or either has no price. */
+  readonly baseline_model: string | null
+  readonly baseline_usd: number | null
 }
+
+/** The model that costs are compared with: whose list of prices, and its name there. */
+export type Baseline = Pick<PricedTokens, 'provider' | 'model'>
 
 export interface LedgerAttemptRow {
   readonly prediction_id: string
@@ -121,18 +129,20 @@ export interface LedgerAttemptRow {
 /** The prediction that was paid for. */
 export type PaidRequest = Pick<
   LedgerRow,
-  'prediction_id' | 'tenant_id' | 'key_id' | 'created_at' | 'settled_as'
+  'prediction_id' | 'tenant_id' | 'key_id' | 'created_at' | 'settled_as' | 'tags'
 >
 
 /**
  * One row for a request that reached a provider, and one for each of its calls that may have been charged for.
  * @param calls in the order in which they were made
+ * @param baseline what the tokens of the call that answered are priced by as well
  * @returns undefined where no provider was called
  */
 export function book(
   request: PaidRequest,
   calls: readonly ProviderCall[],
   list: Prices,
+  baseline?: Baseline,
 ):
   | {
       readonly ledger: LedgerRow
@@ -142,12 +152,15 @@ export function book(
   | undefined {
   if (calls.every(({ wasNeverSent }) => wasNeverSent)) return undefined
   const { prediction_id, tenant_id, created_at } = request
-  const priced = calls.map((call) => priceCall(call, list, Date.parse(created_at)))
+  const atMs = Date.parse(created_at)
+  const priced = calls.map((call) => priceCall(call, list, atMs))
+  const unpriced = priced.some(({ by }) => by === 'unpriced')
   return {
     ledger: {
       ...request,
       cost_usd: toUsd(addNanoUsd(...priced.map(({ nanoUsd }) => nanoUsd))),
-      unpriced: priced.some(({ by }) => by === 'unpriced'),
+      unpriced,
+      ...compared(unpriced ? undefined : baseline, calls, list, atMs),
     },
     attempts: calls.flatMap(({ route, provider, endpoint, result, failure, ms, mayBeBilled }, index) => {
       if (!mayBeBilled) return []
@@ -172,6 +185,28 @@ export function book(
     }),
     isEstimated: priced.some(({ isEstimated }) => isEstimated),
   }
+}
+
+function compared(
+  baseline: Baseline | undefined,
+  calls: readonly ProviderCall[],
+  list: Prices,
+  atMs: number,
+): Pick<LedgerRow, 'baseline_model' | 'baseline_usd'> {
+  const answered = calls.find(({ result }) => result === 'answered')
+  const there = baseline && answered && priceCall({ ...answered, ...baseline, price: undefined }, list, atMs)
+  return there?.by === 'list'
+    ? { baseline_model: `${baseline?.provider}:${baseline?.model}`, baseline_usd: toUsd(there.nanoUsd) }
+    : { baseline_model: null, baseline_usd: null }
+}
+
+/**
+ * @param name as `openai:gpt-4o`
+ * @returns undefined where it is none: then nothing is compared, and everything is booked all the same
+ */
+export function parseBaseline(name: string | undefined): Baseline | undefined {
+  const [, provider, model] = name?.match(/^([^:]{1,128}):(.{1,256})$/) ?? []
+  return provider && model ? { provider, model } : undefined
 }
 
 const told = ({ inputTokens, outputTokens, cachedTokens, reasoningTokens }: ToldUsage): UsageCounts => ({

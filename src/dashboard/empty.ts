@@ -5,8 +5,9 @@ import { meaningOf } from './timeline.ts'
 
 const SEND = 'Send one to POST /v1/chat/completions and it shows here within a second.'
 
-/** Money is priced behind the answers, and booked where it can be asked for; it is not counted among these figures yet. */
-const LEDGER = 'Costs are not counted here yet. The ledger has them: see "Cost" in docs/queries.md.'
+/** Priced and booked behind the answers, in batches. */
+const SPENT =
+  'Nothing was spent in this time. Send a request that the cache does not know: its cost shows within ten seconds or so.'
 
 /** What to do where a family has nothing to show, by what its name begins with; the first that fits. */
 const NEXT_STEPS: readonly (readonly [prefix: string, text: string])[] = [
@@ -14,7 +15,7 @@ const NEXT_STEPS: readonly (readonly [prefix: string, text: string])[] = [
   ['request_duration', `No request in this time. ${SEND}`],
   ['request_errors', 'No error in this time. There is nothing to do.'],
   ['upstream_', 'No call to a model in this time. Send a request that the cache does not know.'],
-  ['tenant_cost', LEDGER],
+  ['tenant_cost', SPENT],
   ['tenant_', `No tenant sent a request in this time. ${SEND}`],
   ['cache_lookups', `Nothing was looked up in the cache in this time. ${SEND}`],
   ['cache_entry_age', 'No hit in this time. Send the same request twice.'],
@@ -24,7 +25,7 @@ const NEXT_STEPS: readonly (readonly [prefix: string, text: string])[] = [
   ['cache_', 'No tier of the cache has reported yet. Send a request that may be cached.'],
   [
     'quality_',
-    'No quality score in this time. Report one through the telemetry API; ratings are in Supabase: docs/queries.md.',
+    'No answer of a model was checked and none was rated in this time. Send a request that the cache does not know, or rate one.',
   ],
   ['degraded_', 'No answer was less than what was asked for. There is nothing to do.'],
   ['warnings_', 'No answer came with a warning in this time. There is nothing to do.'],
@@ -32,7 +33,8 @@ const NEXT_STEPS: readonly (readonly [prefix: string, text: string])[] = [
   ['tool_', 'No tool has reported in this time. Report runs of tools through the telemetry API.'],
   ['rag_', 'No look-up has reported in this time. Report retrievals through the telemetry API.'],
   ['agent_', 'No agent has reported in this time. Report runs of agents through the telemetry API.'],
-  ['cost_', LEDGER],
+  ['cost_saved', 'No hit has saved anything in this time. Send the same request twice.'],
+  ['cost_', SPENT],
   ['llm_', `No model was asked in this time. ${SEND}`],
   ['tokens_', `No tokens were billed in this time. ${SEND}`],
   ['fallbacks_', 'Every request was answered by the first model it was sent to. There is nothing to do.'],

@@ -27,12 +27,15 @@ const MAX_ITEMS = 100
 export class FeedbackDesk {
   readonly #now: () => number
   readonly #outbox: Outbox
+  readonly #accepted: ((row: FeedbackRow) => void) | undefined
   readonly #limit = new RatingLimit()
   readonly #stamps: Stamps
 
-  constructor(now: () => number, outbox: Outbox) {
+  /** @param accepted is told of each rating that lies in durable storage */
+  constructor(now: () => number, outbox: Outbox, accepted?: (row: FeedbackRow) => void) {
     this.#now = now
     this.#outbox = outbox
+    this.#accepted = accepted
     this.#stamps = new Stamps(now)
   }
 
@@ -101,6 +104,7 @@ export class FeedbackDesk {
         { cause, retryAfterSeconds: 5 },
       )
     }
+    for (const row of once.values()) this.#accepted?.(row)
   }
 }
 

@@ -16,6 +16,8 @@ export interface MinuteRow {
   readonly cache: 'hit'
   readonly cache_tier: string
   readonly cache_match: 'exact'
+  /** 0 = not known. */
+  readonly mode: number
   readonly requests: number
   readonly streams: number
   readonly total_ms: number
@@ -29,6 +31,7 @@ export interface FoldedHit {
   readonly tenantId: string
   readonly model: string | undefined
   readonly tier: string | undefined
+  readonly mode?: number | undefined
   readonly stream: boolean
   readonly receivedAtMs: number
   readonly totalMs: number
@@ -50,7 +53,7 @@ const EDGES = [
 const NONE: readonly number[] = new Array(EDGES.length + 1).fill(0)
 
 interface Sum {
-  readonly of: Pick<MinuteRow, 'tenant_id' | 'starts_at' | 'model' | 'provider' | 'cache_tier'>
+  readonly of: Pick<MinuteRow, 'tenant_id' | 'starts_at' | 'model' | 'provider' | 'cache_tier' | 'mode'>
   requests: number
   streams: number
   totalMs: number
@@ -92,9 +95,10 @@ export class HitFolding {
     return !rate.take(nowMs)
   }
 
-  add({ tenantId, model = 'none', tier = 'none', stream, receivedAtMs, totalMs, saved }: FoldedHit): void {
+  add(hit: FoldedHit): void {
+    const { tenantId, model = 'none', tier = 'none', mode = 0, stream, receivedAtMs, totalMs, saved } = hit
     const minute = Math.floor(receivedAtMs / MINUTE_MS)
-    const name = `${tenantId} ${minute} ${tier} ${model}`
+    const name = `${tenantId} ${minute} ${tier} ${mode} ${model}`
     let sum = this.#sums.get(name)
     if (!sum) {
       const of = {
@@ -103,6 +107,7 @@ export class HitFolding {
         model,
         provider: model.split(':', 1)[0] || 'none',
         cache_tier: tier,
+        mode,
       }
       sum = {
         of,

@@ -28,35 +28,46 @@ export interface Intake {
  * Takes in a batch. A message is acknowledged once each of its records lies in its table or among the dead letters;
  * otherwise the whole of it comes again, and what was stored already is left alone then.
  * @param newId a UUID, for what came without one
+ * @param told what became of each record; of what comes again only that it does
  */
 export async function takeIn(
   store: RecordStore,
   deliveries: readonly Delivery[],
   newId: () => string,
+  told: TellRecord = () => {},
 ): Promise<Intake> {
   const parts = deliveries.flatMap((delivery) => read(delivery))
   const sound = parts.flatMap(({ record }) => record ?? [])
   const fates = (await storeRecords(store, sound)).values()
   const unsettled = new Set<Delivery>()
   const letters: DeadLetter[] = []
-  const buriedOf: Delivery[] = []
+  const gone = new Set<Part>()
   let stored = 0
-  for (const { delivery, record, value } of parts) {
+  for (const part of parts) {
+    const { delivery, record, value } = part
     const fate = record ? fates.next().value : ({ kind: 'refused', reason: 'This is no record.' } as const)
     if (fate?.kind === 'stored') stored += 1
     else if (fate?.kind === 'refused' || (fate?.kind === 'suspect' && delivery.attempts >= PATIENCE)) {
       letters.push(letter(value, fate.reason, newId))
-      buriedOf.push(delivery)
+      gone.add(part)
     } else unsettled.add(delivery)
   }
   const buried = letters.length > 0 ? await bury(store, letters) : true
-  if (!buried) for (const delivery of buriedOf) unsettled.add(delivery)
+  if (!buried) for (const { delivery } of gone) unsettled.add(delivery)
   for (const delivery of deliveries) {
     if (unsettled.has(delivery)) delivery.retry()
     else delivery.ack()
   }
+  for (const part of parts)
+    told(part.record?.kind, unsettled.has(part.delivery) ? 'later' : gone.has(part) ? 'buried' : 'stored')
   return { stored, buried: buried ? letters.length : 0, later: unsettled.size }
 }
+
+/** @param kind undefined for what is no record */
+export type TellRecord = (
+  kind: OutboxRecord['kind'] | undefined,
+  became: 'stored' | 'buried' | 'later',
+) => void
 
 interface Part {
   readonly delivery: Delivery

@@ -52,7 +52,8 @@ export interface FeedbackReader {
 const DEFAULT_LIMIT = 20
 const TIME = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(?:Z|[+-]\d\d:\d\d))?$/
 
-const time = z.string().check(
+/** A time as callers give it. */
+export const givenTime = z.string().check(
   z.regex(TIME),
   z.refine((text) => Number.isFinite(Date.parse(text))),
 )
@@ -60,13 +61,13 @@ const schema = z.strictObject({
   prediction_id: z.optional(z.string().check(z.regex(UUID_V7))),
   source: z.optional(z.enum(SOURCES)),
   status: z.optional(z.enum(STATUSES)),
-  from: z.optional(time),
-  to: z.optional(time),
+  from: z.optional(givenTime),
+  to: z.optional(givenTime),
   // One page may hold as many corrections of 256 kB.
   limit: z.optional(z.string().check(z.regex(/^(?:[1-9]|[1-4]\d|50)$/))),
   cursor: z.optional(z.string().check(z.regex(/^[\w-]{1,200}$/))),
 })
-const position = z.tuple([time, z.int().check(z.gte(1), z.lte(100_000))])
+const position = z.tuple([givenTime, z.int().check(z.gte(1), z.lte(100_000))])
 
 /** @throws GatewayError `invalid_request`, with the parameter at fault */
 export function readQuery(parameters: Readonly<Record<string, string>>): FeedbackQuery {

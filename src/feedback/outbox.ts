@@ -1,4 +1,5 @@
 import type { PricedTokens, ProviderCall } from '../cost/ledger.ts'
+import type { CostLabels } from './cost-labels.ts'
 import type { FeedbackRow } from './feedback.ts'
 import type { MinuteRow } from './folding.ts'
 import type { PredictionRow } from './prediction.ts'
@@ -10,6 +11,8 @@ export type OutboxRecord =
       readonly row: PredictionRow
       /** In the order in which they were made; priced where they are stored, whose table of prices is too large elsewhere. */
       readonly calls?: readonly ProviderCall[]
+      /** What metrics call those that spent. */
+      readonly labels?: CostLabels | undefined
       /** What a hit spared. */
       readonly saved?: PricedTokens | undefined
     }

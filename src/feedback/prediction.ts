@@ -1,4 +1,6 @@
+import { byteLength } from '../core/bytes.ts'
 import type { PricedTokens, ProviderCall, ToldUsage } from '../cost/ledger.ts'
+import { NO_TAGS, type Tags } from '../cost/tags.ts'
 
 /** One recorded inference: a row of `ml_predictions`, column by column. */
 export interface PredictionRow {
@@ -37,13 +39,16 @@ export interface PredictionRow {
   readonly features: Readonly<Record<string, boolean | number | readonly string[]>>
   readonly prompt_hash: string | null
   readonly answer_hash: string | null
+  /** Absent in rows of before there were any. */
+  readonly tags?: Tags
 }
 
 /** What was paid, or spared, for a request: for whoever has the prices. */
 export function callsOf(
   facts: PredictionFacts & { readonly said?: string | undefined },
 ): readonly ProviderCall[] {
-  const { attempts, sentLength, said = '' } = facts
+  const { attempts, sentBytes, said = '' } = facts
+  const saidBytes = byteLength(said)
   return attempts.map((attempt) => ({
     route: attempt.routeId,
     provider: attempt.provider,
@@ -55,15 +60,15 @@ export function callsOf(
     ms: attempt.ms,
     mayBeBilled: attempt.mayBeBilled,
     usage: attempt.usage,
-    sentBytes: sentLength,
-    saidBytes: attempt.firstByteMs === undefined ? 0 : said.length,
+    sentBytes,
+    saidBytes: attempt.firstByteMs === undefined ? 0 : saidBytes,
     reservedNanoUsd: attempt.reservedNanoUsd,
     ...(attempt.wasNeverSent && { wasNeverSent: true }),
   }))
 }
 
-export const savedBy = ({ origin, cache }: PredictionFacts): PricedTokens | undefined =>
-  origin && cache === 'hit' ? { ...origin.pricedAs, usage: origin.usage } : undefined
+export const savedBy = ({ origin }: PredictionFacts): PricedTokens | undefined =>
+  origin && { ...origin.pricedAs, usage: origin.usage }
 
 /** What selection has to say of its choice, as far as a row wants it. */
 export interface Decision {
@@ -89,10 +94,10 @@ export interface PredictionFacts {
   /** Keyed hashes of who asked and of what was asked. */
   readonly userHash: string | undefined
   readonly promptHash: string | undefined
-  /** Length of the conversation, characters. */
-  readonly sentLength: number
+  /** Of the conversation; 0 where no model was asked. */
+  readonly sentBytes: number
   readonly answerHash?: string | undefined
-  /** Where the answer that a hit repeats came from. */
+  /** Where the answer came from that a hit repeats, or that was shared with another request. */
   readonly origin:
     | {
         readonly predictionId: string
@@ -101,10 +106,13 @@ export interface PredictionFacts {
         readonly usage?: ToldUsage | undefined
       }
     | undefined
+  readonly tags?: Tags | undefined
   readonly receivedAtMs: number
   readonly totalMs: number
   readonly upstreamMs: number | undefined
   readonly usage: { readonly inputTokens: number; readonly outputTokens: number } | undefined
+  /** What the form of a whole answer tells of its quality. */
+  readonly checks?: { readonly score: number } | undefined
   readonly attempts: readonly {
     readonly routeId: string
     readonly provider: string
@@ -134,13 +142,16 @@ const MAX_DECISION_BYTES = 30_000
 /** What stands around a candidate's id, at most. */
 const CANDIDATE_BYTES = 250
 
-/** @returns undefined where it is not known whose request it was: rows belong to tenants */
-export function toPredictionRow(facts: PredictionFacts): PredictionRow | undefined {
+/**
+ * @param mode that metrics count it under; 0 = not known
+ * @returns undefined where it is not known whose request it was: rows belong to tenants
+ */
+export function toPredictionRow(facts: PredictionFacts, mode = 0): PredictionRow | undefined {
   const { tenantId, attempts, usage, receivedAtMs } = facts
   if (tenantId === undefined) return undefined
   const decision = facts.explain ? storableDecision(facts.explain()) : null
   const answered = attempts.find(({ result }) => result === 'answered')
-  const isHit = facts.cache === 'hit'
+  const isGivenAgain = facts.cache === 'hit' || facts.origin !== undefined
   const model = answered?.routeId ?? facts.origin?.model
   return {
     id: facts.predictionId,
@@ -157,10 +168,10 @@ export function toPredictionRow(facts: PredictionFacts): PredictionRow | undefin
     error_code: facts.errorCode ?? null,
     cache: facts.cache,
     cache_tier: facts.tier ?? null,
-    cache_match: isHit ? 'exact' : null,
+    cache_match: isGivenAgain ? 'exact' : null,
     cached_prediction_id: facts.origin?.predictionId ?? null,
     task: decision?.task ?? null,
-    mode: null,
+    mode: mode || null,
     language: storable(decision?.codeLanguage, 64),
     input_tokens: tokens(usage?.inputTokens),
     output_tokens: tokens(usage?.outputTokens),
@@ -179,6 +190,7 @@ export function toPredictionRow(facts: PredictionFacts): PredictionRow | undefin
     features: features(facts, decision),
     prompt_hash: facts.promptHash ?? null,
     answer_hash: facts.answerHash ?? null,
+    tags: facts.tags ?? NO_TAGS,
   }
 }
 
@@ -192,15 +204,19 @@ export function toAbandonedRow(facts: PredictionFacts): PredictionRow | undefine
   return row && { ...row, outcome: 'error', error_code: 'abandoned' }
 }
 
-function features({ attempts, replayed, origin }: PredictionFacts, decision: Decision | null) {
+function features({ attempts, replayed, origin, cache, checks }: PredictionFacts, decision: Decision | null) {
   const failures = attempts.flatMap(({ failure }) => (failure === undefined ? [] : [failure]))
   return {
     ...(replayed && { replayed }),
+    // A miss that waited for another one's answer.
+    ...(origin && cache === 'miss' && { collapsed: true }),
     // Tokens that a hit has saved; its own are none.
     ...(origin?.usage && {
       saved_input_tokens: origin.usage.inputTokens,
       saved_output_tokens: origin.usage.outputTokens,
     }),
+    // Until somebody rates it: a rating, in quality_feedback, says more.
+    ...(checks && { checks_score: checks.score }),
     ...(decision && { estimated_input_tokens: decision.inputTokens }),
     ...(failures.length > 0 && { failures: failures.slice(0, MAX_FAILURES) }),
   }

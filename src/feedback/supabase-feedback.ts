@@ -17,7 +17,7 @@ const COLUMNS =
 
 const text = z.nullable(z.string())
 /** PostgREST writes times as ISO 8601, the embedded database as Postgres does: to callers both are the first. */
-const time = z.pipe(
+export const storedTime = z.pipe(
   z.string().check(z.regex(/^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?\+00(:00)?$/)),
   z.transform((written) => `${written.replace(' ', 'T').slice(0, written.indexOf('+'))}Z`),
 )
@@ -29,11 +29,11 @@ const row = z.object({
   outcome: z.nullable(z.number()),
   correction: text,
   tags: z.array(z.string()),
-  received_at: time,
-  amended_at: z.nullable(time),
+  received_at: storedTime,
+  amended_at: z.nullable(storedTime),
   revisions: z.number(),
-  stored_at: time,
-  matched_at: z.nullable(time),
+  stored_at: storedTime,
+  matched_at: z.nullable(storedTime),
   model: text,
   provider: text,
 })

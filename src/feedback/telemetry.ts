@@ -1,4 +1,5 @@
 import { type Clock, type WaitUntil, withDeadline } from '../core/clock.ts'
+import { type CostLabelling, labelsOf } from './cost-labels.ts'
 import type { HitFolding } from './folding.ts'
 import type { KeyedHashes } from './keyed-hashes.ts'
 import { type OutboxRecord, type Parcel, type TelemetryMessage, toParcel } from './outbox.ts'
@@ -17,6 +18,8 @@ export interface TelemetryOptions {
   readonly folding: HitFolding
   /** Keyed hashes of what models say. */
   readonly hashes: Pick<KeyedHashes, 'of'>
+  /** Absent: costs are counted without names. */
+  readonly labelling?: CostLabelling | undefined
 }
 
 export interface TelemetryFacts extends PredictionFacts {
@@ -63,12 +66,14 @@ export class Telemetry {
   record(facts: TelemetryFacts, waitUntil: WaitUntil): void {
     const { tenantId } = facts
     if (tenantId === undefined) return
+    const mode = this.#options.labelling?.modeOf(facts.routeId)
     if (facts.folded) {
-      this.#options.folding.add({ ...facts, tenantId, model: facts.origin?.model, saved: savedBy(facts) })
+      const saved = savedBy(facts)
+      this.#options.folding.add({ ...facts, tenantId, mode, model: facts.origin?.model, saved })
       this.#sendSoon(waitUntil)
-    } else if (facts.announced) waitUntil(this.#settle(facts, tenantId))
+    } else if (facts.announced) waitUntil(this.#settle(facts, tenantId, mode))
     else {
-      const row = toPredictionRow(facts)
+      const row = toPredictionRow(facts, mode)
       if (!row) return
       this.#gather({ kind: 'prediction', row, saved: savedBy(facts) })
       this.#sendSoon(waitUntil)
@@ -79,12 +84,14 @@ export class Telemetry {
     return { held: this.#held, dropped: this.#dropped }
   }
 
-  async #settle(facts: TelemetryFacts, tenantId: string): Promise<void> {
+  async #settle(facts: TelemetryFacts, tenantId: string, mode: number | undefined): Promise<void> {
     const { said, prompt, predictionId, receivedAtMs } = facts
     const answerHash = said ? await this.#options.hashes.of(tenantId, said) : undefined
-    const row = toPredictionRow({ ...facts, answerHash })
+    const row = toPredictionRow({ ...facts, answerHash }, mode)
     if (!row) return
-    const records: OutboxRecord[] = [{ kind: 'prediction', row, calls: callsOf(facts) }]
+    const { labelling } = this.#options
+    const labels = labelling && labelsOf(labelling, tenantId, facts.attempts)
+    const records: OutboxRecord[] = [{ kind: 'prediction', row, calls: callsOf(facts), labels }]
     if (prompt && said !== undefined)
       records.push({ kind: 'text', row: toTextRow(predictionId, tenantId, receivedAtMs, prompt(), said) })
     const [parcel, text] = records.map(toParcel)
@@ -186,9 +193,11 @@ const ROW_BYTES = 1_800
 /** Not less than the record's JSON takes, bytes. Measuring the JSON itself of each hit took a thirtieth of the hit. */
 function sizeOf(record: OutboxRecord): number {
   if (record.kind !== 'prediction') return JSON.stringify(record).length * 3
-  const { route, model, request_id, decision, features } = record.row
+  const { route, model, request_id, decision, features, tags } = record.row
   const names = (route?.length ?? 0) + (model?.length ?? 0) + request_id.length
   const lists = decision || features.failures ? JSON.stringify([decision, features]).length : 0
   // Names are those of models that exist: printable, at most three bytes a character.
-  return ROW_BYTES + (names + lists) * 3
+  let labels = 0
+  for (const key in tags) labels += key.length + (tags[key]?.length ?? 0) + 6
+  return ROW_BYTES + (names + lists) * 3 + labels
 }

@@ -14,6 +14,7 @@ const SAME_FOR_ALL = [
   'probe_success',
   'cache_capacity_entries',
   'telemetry_lag_seconds',
+  'tenant_budget_utilization_ratio',
 ]
 
 const familyOf = (series: string): string => series.split('{', 1)[0] ?? series

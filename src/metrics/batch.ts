@@ -2,6 +2,7 @@ import type { Exemplars } from './exposition.ts'
 import type { DayTotals, MinuteSlot } from './rings.ts'
 import type { SketchData } from './sketch.ts'
 import type { MetricsSnapshot } from './snapshot.ts'
+import type { StockData } from './stock.ts'
 import type { Window } from './window.ts'
 
 /** What an isolate gathered since its last batch. */
@@ -15,14 +16,18 @@ export interface Batch {
   /** Counters and histograms: what was added. Gauges: as they stand now, true until their lease ends. */
   readonly added: MetricsSnapshot
   readonly sketches: Readonly<Record<string, SketchData>>
+  /** What went into the stores of the cache, and what was taken out of them before its time. */
+  readonly stock?: StockData
   /** Of each histogram that has one the request with the largest value. */
   readonly exemplars?: Exemplars
 }
 
 /** Given once the batch lies in durable storage. */
 export interface BatchAnswer {
-  /** How long to gather before the next batch. */
+  /** From one batch to the next, at least. */
   readonly flushMs: number
+  /** How long to gather where the last batch is longer ago than that; absent = as long. */
+  readonly soonMs?: number
 }
 
 /** What one shard takes, calls a second: an object that writes at each call takes 200 to 500. */
@@ -30,7 +35,7 @@ export const MAX_CALLS_PER_S = 200
 /** What is aimed at: with 200 itself, some seconds of a simulated region had 216. */
 const AIM_CALLS_PER_S = 160
 /** The least wait, while somebody looks at the figures. */
-const WATCHED_FLUSH_MS = 250
+export const WATCHED_FLUSH_MS = 250
 const UNWATCHED_FLUSH_MS = 2_000
 const UNWATCHED_SPREAD_MS = 3_000
 
@@ -46,6 +51,9 @@ export function flushIntervalMs(isolates: number, watched: boolean, random: numb
   return Math.ceil(Math.max(leastMs, usualMs))
 }
 
+/** How long an isolate gathers that has sent nothing for a while: no longer than if somebody looked. */
+export const soonMs = (isolates: number): number => flushIntervalMs(isolates, true, 0)
+
 /** What a shard tells of itself. */
 export interface ShardReport {
   readonly atMs: number
@@ -59,6 +67,8 @@ export interface ShardReport {
   /** How many send to it now. */
   readonly isolates: number
   readonly exemplars: Exemplars
+  /** What its isolates' entries in the stores of the cache add up to. */
+  readonly stock?: StockData
 }
 
 /** The last seconds, of one shard or of all of them. */

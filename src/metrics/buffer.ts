@@ -1,7 +1,8 @@
 import { type Clock, type WaitUntil, withDeadline } from '../core/clock.ts'
-import { type Batch, type BatchAnswer, flushIntervalMs } from './batch.ts'
+import { type Batch, type BatchAnswer, flushIntervalMs, WATCHED_FLUSH_MS } from './batch.ts'
 import { Tally } from './batch-tally.ts'
 import type { Exemplar } from './exposition.ts'
+import { Stock, type StoreTier } from './stock.ts'
 
 export interface BufferOptions {
   readonly clock: Clock
@@ -42,6 +43,8 @@ export class MetricsBuffer {
   readonly #gauges = new Map<string, number>()
   #open = new Tally(MAX_SERIES)
   #exemplars = new Map<string, Exemplar>()
+  #stock = new Stock()
+  #reads: readonly (() => Readonly<Record<string, number>>)[] = []
   #startedAtMs: number | undefined
   #dueMs = 0
   /** Of the open gathering; the next one has its own. */
@@ -49,6 +52,9 @@ export class MetricsBuffer {
   #unacknowledged: Batch | undefined
   #seq = 0
   #flushMs: number
+  #soonMs: number
+  /** When the last batch was taken. */
+  #takenMs: number | undefined
   /** Until then the batch is being sent, or may not be sent again. */
   #busyUntilMs = Number.NEGATIVE_INFINITY
   #failures = 0
@@ -57,6 +63,7 @@ export class MetricsBuffer {
     this.#options = options
     // Isolates that start together do not send together.
     this.#flushMs = flushIntervalMs(0, false, options.random())
+    this.#soonMs = this.#flushMs
   }
 
   count(series: string, amount = 1): void {
@@ -86,15 +93,34 @@ export class MetricsBuffer {
     else this.#gauges.set(series, value)
   }
 
+  /** Gauges that change with every request are read only when a batch goes, and stand as they are then. */
+  gaugesFrom(read: () => Readonly<Record<string, number>>): void {
+    this.#reads = [...this.#reads, read]
+  }
+
+  /** @param lifeMs how long what a store took in has to live there */
+  stock(tier: StoreTier, entries: number, bytes: number, lifeMs: number): void {
+    this.#stock.add(tier, entries, bytes, this.#options.clock.now() + lifeMs)
+  }
+
+  /** Somebody begins to look at the figures, and came through this isolate: it need not be told by its shard. */
+  hasten(): void {
+    this.#flushMs = Math.min(this.#flushMs, WATCHED_FLUSH_MS)
+    this.#soonMs = this.#flushMs
+  }
+
   /** To be called once a request, when it has added what it had to add. Never throws and never waits. */
   flushLater(waitUntil: WaitUntil): void {
     const nowMs = this.#options.clock.now()
-    if (this.#startedAtMs === undefined) {
+    const isFirst = this.#startedAtMs === undefined
+    if (isFirst) {
       this.#startedAtMs = nowMs
-      this.#dueMs = nowMs + this.#flushMs
+      // After a silence nobody waits for long: the pace is from one batch to the next.
+      this.#dueMs = Math.max(nowMs + this.#soonMs, (this.#takenMs ?? nowMs) + this.#flushMs)
     }
+    const waitMs = isFirst ? this.#dueMs - nowMs : this.#flushMs
     if (this.#sleepers.size >= SLEEPERS) this.#forgetDead(nowMs)
-    if (this.#sleepers.size < SLEEPERS) waitUntil(this.#sleep(nowMs + AWAKE_MS, this.#sleepers))
+    if (this.#sleepers.size < SLEEPERS) waitUntil(this.#sleep(nowMs + AWAKE_MS, waitMs, this.#sleepers))
   }
 
   #forgetDead(nowMs: number): void {
@@ -102,11 +128,11 @@ export class MetricsBuffer {
       if (nowMs > sleeper.wakeMs + DEAD_AFTER_MS) this.#sleepers.delete(sleeper)
   }
 
-  async #sleep(endMs: number, company: Set<Sleeper>): Promise<void> {
+  async #sleep(endMs: number, firstMs: number, company: Set<Sleeper>): Promise<void> {
     const { clock } = this.#options
     const sleeper: Sleeper = { wakeMs: 0 }
     company.add(sleeper)
-    let waitMs = this.#flushMs
+    let waitMs = firstMs
     while (waitMs > 0 && clock.now() + waitMs < endMs) {
       sleeper.wakeMs = clock.now() + waitMs
       await new Promise<void>((resolve) => void clock.after(waitMs, resolve))
@@ -126,8 +152,8 @@ export class MetricsBuffer {
     if (!batch) return company === this.#sleepers ? Math.max(this.#dueMs - nowMs, 0) : 0
     this.#busyUntilMs = nowMs + SEND_MS
     try {
-      const { flushMs } = await withDeadline(clock, SEND_MS, send(batch))
-      this.#acknowledged(batch, flushMs)
+      const answer = await withDeadline(clock, SEND_MS, send(batch))
+      this.#acknowledged(batch, answer)
       return again ? 1 : 0
     } catch {
       const backOffMs = this.#backOffMs()
@@ -144,24 +170,32 @@ export class MetricsBuffer {
       isolate: this.#options.isolate,
       seq: ++this.#seq,
       startedAtMs: this.#startedAtMs,
-      added: { counters, histograms, gauges: Object.fromEntries(this.#gauges) },
+      added: {
+        counters,
+        histograms,
+        gauges: Object.assign(Object.fromEntries(this.#gauges), ...this.#reads.map((read) => read())),
+      },
       sketches,
       exemplars: Object.fromEntries([...this.#exemplars].map(([series, exemplar]) => [series, [exemplar]])),
+      ...(!this.#stock.isEmpty && { stock: this.#stock.data(nowMs) }),
     }
+    this.#stock = new Stock()
     this.#open = new Tally(MAX_SERIES)
     this.#exemplars = new Map()
     this.#startedAtMs = undefined
+    this.#takenMs = nowMs
     this.#sleepers = new Set()
     return this.#unacknowledged
   }
 
-  #acknowledged(batch: Batch, flushMs: number): void {
+  #acknowledged(batch: Batch, { flushMs, soonMs = flushMs }: BatchAnswer): void {
     // Sent twice, it is acknowledged twice.
     if (this.#unacknowledged !== batch) return
     this.#unacknowledged = undefined
     this.#busyUntilMs = Number.NEGATIVE_INFINITY
     this.#failures = 0
     this.#flushMs = flushMs
+    this.#soonMs = soonMs
   }
 
   #backOffMs(): number {

@@ -10,6 +10,8 @@ export interface AttemptFacts {
   readonly result: 'answered' | 'failed' | 'abandoned' | 'cancelled'
   readonly failure: string | undefined
   readonly usage: { readonly inputTokens: number; readonly outputTokens: number } | undefined
+  /** What was held back for it in a budget; undefined: nothing was. */
+  readonly reservedNanoUsd?: number | undefined
 }
 
 /** What is counted of one request. A settled request's event is one. */
@@ -23,6 +25,10 @@ export interface RequestFacts {
   /** What was asked for. */
   readonly routeId: string | undefined
   readonly stream: boolean
+  /** Whether its answer was passed on as it came, and it was told so: see `RequestMetrics.streams`. */
+  readonly streaming?: boolean
+  /** What the form of a whole answer tells of its quality, where a model gave one. */
+  readonly checks?: { readonly score: number; readonly truncated: boolean } | undefined
   /** `none`: it did not reach the cache. */
   readonly cache: 'hit' | 'miss' | 'bypass' | 'none'
   readonly tier: 'memory' | 'kv' | 'redis' | 'supabase' | undefined

@@ -4,6 +4,7 @@ import type { TIERS } from './families/values.ts'
 import type { Sink } from './request-facts.ts'
 import { seconds } from './request-metrics.ts'
 import { memoised } from './series-memo.ts'
+import type { StoreTier } from './stock.ts'
 
 type Tier = (typeof TIERS)[number]
 type Operation = 'hit' | 'miss' | 'write' | 'evict' | 'promote' | 'delete'
@@ -26,8 +27,14 @@ const invalidations = memoised((tier: Tier, reason: 'request' | 'corrupt') =>
 const entriesIn = memoised((tier: Tier) => seriesName('cache_entries', { tier }))
 const bytesIn = memoised((tier: Tier) => seriesName('cache_bytes', { tier }))
 
+/** Where what the cache's tiers do goes; a `MetricsBuffer` is one. */
+export interface CacheSink extends Sink {
+  /** @param lifeMs how long what is taken in, or let go, has to live */
+  stock(tier: StoreTier, entries: number, bytes: number, lifeMs: number): void
+}
+
 /** Counts what the cache's tiers do: to be handed to them as their observer. */
-export const cacheMetrics = (sink: Sink) => ({
+export const cacheMetrics = (sink: CacheSink) => ({
   operation(tier: Tier, op: Operation, result: Result, ms: number | undefined): void {
     sink.count(operations(tier, op, result))
     if (ms !== undefined) sink.observe(durations(tier, op), seconds(ms), WAIT_SECONDS)
@@ -42,6 +49,9 @@ export const cacheMetrics = (sink: Sink) => ({
   },
   invalidated(tier: Tier, reason: 'request' | 'corrupt'): void {
     sink.count(invalidations(tier, reason))
+  },
+  stock(tier: StoreTier, entries: 1 | -1, bytes: number, lifeMs: number): void {
+    sink.stock(tier, entries, entries * bytes, lifeMs)
   },
   holds(tier: Tier, entries: number, bytes: number): void {
     sink.gauge(entriesIn(tier), entries)

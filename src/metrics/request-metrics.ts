@@ -1,6 +1,7 @@
 import { NONE, seriesName } from './catalogue.ts'
 import { WAIT_SECONDS } from './families/buckets.ts'
 import type { RequestFacts, Sink } from './request-facts.ts'
+import { countChecks } from './request-metrics-quality.ts'
 import { countAttempts } from './request-metrics-upstream.ts'
 import { type ModeByKind, modeOf } from './request-modes.ts'
 import { type KnownRoutes, RouteLabels, type RouteNames } from './route-names.ts'
@@ -21,7 +22,8 @@ type Tier = NonNullable<RequestFacts['tier']> | typeof NONE
 type Flag = 'true' | 'false'
 
 const RECEIVED = seriesName('requests_received_total')
-const CONNECTIONS = seriesName('connections_active', { kind: 'http' })
+const HTTP = seriesName('connections_active', { kind: 'http' })
+const SSE = seriesName('connections_active', { kind: 'sse' })
 
 const requests = memoised(
   (mode: Mode, provider: string, model: string, outcome: Outcome, cache: Cache, stream: Flag) =>
@@ -52,7 +54,9 @@ const DEGRADED_BY_FALLBACK = seriesName('degradations_total', { reason: 'fallbac
 export class RequestMetrics {
   readonly #options: RequestMetricsOptions
   readonly #labels: RouteLabels
+  /** Requests that are not over, and those of them whose answer is passed on as it comes. */
   #open = 0
+  #streaming = 0
 
   constructor(options: RequestMetricsOptions) {
     this.#options = options
@@ -61,15 +65,29 @@ export class RequestMetrics {
 
   /** Before anything else is done with it. */
   received(): void {
-    const { sink } = this.#options
-    sink.count(RECEIVED)
-    sink.gauge(CONNECTIONS, ++this.#open)
+    this.#options.sink.count(RECEIVED)
+    this.#open += 1
+  }
+
+  /** One that was received has begun to answer as a stream. */
+  streams(): void {
+    this.#streaming += 1
+  }
+
+  get open(): number {
+    return this.#open
+  }
+
+  /** As it stands now. */
+  gauges(): Record<string, number> {
+    return { [HTTP]: this.#open - this.#streaming, [SSE]: this.#streaming }
   }
 
   settled(facts: RequestFacts): void {
     const { sink, modes, tenantLabel } = this.#options
     const { outcome, cache, stream, errorCode, tenantId } = facts
-    sink.gauge(CONNECTIONS, --this.#open)
+    this.#open -= 1
+    if (facts.streaming === true) this.#streaming -= 1
     const mode = modeOf(facts.routeId, modes)
     const { provider, model } = this.#namesOf(facts)
     sink.count(requests(mode, provider, model, outcome, cache, stream ? 'true' : 'false'))
@@ -80,7 +98,9 @@ export class RequestMetrics {
     this.#observeTimes(facts, mode, provider)
     if (facts.attempts.length === 0) return
     countAttempts(sink, this.#labels, facts)
-    if (outcome !== 'success' || !byFallback(facts)) return
+    if (outcome !== 'success') return
+    if (facts.checks) countChecks(sink, mode, facts.checks)
+    if (!byFallback(facts)) return
     sink.count(degraded(mode))
     sink.count(DEGRADED_BY_FALLBACK)
   }

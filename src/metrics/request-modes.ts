@@ -32,6 +32,10 @@ export function modeOf(routeId: string | undefined, modes: ModeByKind): Mode | t
   return routeId === undefined ? NONE : modes[kindOf(routeId)]
 }
 
+/** The same as a row has it: 0 = nothing is known of it. */
+export const modeNumber = (routeId: string | undefined, modes: ModeByKind): number =>
+  routeId === undefined ? 0 : Number(modes[kindOf(routeId)])
+
 function kindOf(routeId: string): Kind {
   if (routeId === 'auto' || routeId.startsWith('alias:')) return 'choice'
   if (/^(custom:)?beast-mode-/.test(routeId)) return 'task'

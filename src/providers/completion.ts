@@ -16,6 +16,8 @@ export interface Verdict {
   readonly complete: boolean
   /** The model, or the provider's filter, declined: true, but not worth repeating to the next caller. */
   readonly refused: boolean
+  /** A choice was cut at the token limit: complete, as far as it was let. */
+  readonly truncated: boolean
   readonly usage: Usage | undefined
   /** What it says to its reader, at most `MAX_SAID` characters a choice. */
   readonly said: string
@@ -41,6 +43,7 @@ export function judgeCompletion(text: string): Verdict | undefined {
     refused: choices.some(
       (choice) => choice.finish_reason === 'content_filter' || hasRefusal(choice.message),
     ),
+    truncated: choices.some((choice) => choice.finish_reason === 'length'),
     usage: readUsage(value.usage),
     said: said.text,
   }
@@ -51,6 +54,7 @@ export class StreamJudge {
   readonly #choices = new Map<number, boolean>()
   readonly #said = new Said()
   #refused = false
+  #truncated = false
   #usage: Usage | undefined
   #done = false
   #begun = false
@@ -70,6 +74,7 @@ export class StreamJudge {
     return {
       complete: this.#done && finished.length > 0 && finished.every(Boolean),
       refused: this.#refused,
+      truncated: this.#truncated,
       usage: this.#usage,
       said: this.#said.text,
     }
@@ -102,6 +107,7 @@ export class StreamJudge {
     this.#choices.set(index, finished || this.#choices.get(index) === true)
     this.#begun ||= finished || saysSomething(choice.delta)
     if (choice.finish_reason === 'content_filter' || hasRefusal(choice.delta)) this.#refused = true
+    if (choice.finish_reason === 'length') this.#truncated = true
   }
 }
 

@@ -23,7 +23,6 @@ export interface FailureDetails {
 export class UpstreamError extends GatewayError {
   readonly kind: FailureKind
   readonly upstreamStatus: number | undefined
-  readonly retryAfterMs: number | undefined
 
   constructor(kind: FailureKind, place: FailurePlace, details: FailureDetails = {}) {
     const { code, says, tip, mayBeBilled } = FAILURES[kind]
@@ -38,14 +37,13 @@ export class UpstreamError extends GatewayError {
     super(code, `The provider "${place.provider}" ${says}${told && ` (${told})`}.`, tip, {
       param,
       context,
-      retryAfterSeconds: retryAfterMs === undefined ? undefined : Math.ceil(retryAfterMs / 1_000),
+      retryAfterMs,
       // Clients repeat a 5xx by themselves: not where that could be paid for twice.
       mayRetry: !mayBeBilled,
       cause,
     })
     this.kind = kind
     this.upstreamStatus = status
-    this.retryAfterMs = retryAfterMs
   }
 }
 

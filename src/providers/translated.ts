@@ -66,7 +66,8 @@ export function completionOf(answer: TranslatedAnswer, context: AnswerContext): 
   const refused = choices.some(({ finish }) => finish === 'content_filter')
   const said = new Said()
   for (const { index, message } of body.choices) said.add(index, message as JsonObject)
-  const verdict = { complete: true, refused, usage: billed(counts), said: said.text }
+  const truncated = choices.some(({ finish }) => finish === 'length')
+  const verdict = { complete: true, refused, truncated, usage: billed(counts), said: said.text }
   return { body: JSON.stringify(body), verdict }
 }
 
@@ -111,6 +112,7 @@ export class ChunkWriter {
   #counts: TokenCounts | undefined
   readonly #said = new Said()
   #refused = false
+  #truncated = false
   #begun = false
   #done = false
 
@@ -130,7 +132,8 @@ export class ChunkWriter {
 
   get verdict(): Verdict {
     const complete = this.#done && this.allFinished
-    return { complete, refused: this.#refused, usage: billed(this.#counts), said: this.#said.text }
+    const [refused, truncated, said] = [this.#refused, this.#truncated, this.#said.text]
+    return { complete, refused, truncated, usage: billed(this.#counts), said }
   }
 
   /** Whether every choice that was opened has come to its end, and there is one. */
@@ -179,6 +182,7 @@ export class ChunkWriter {
   finish(reason: FinishReason, index = 0): string {
     this.#begun = true
     this.#refused ||= reason === 'content_filter'
+    this.#truncated ||= reason === 'length'
     const open = this.#choices.get(index)
     if (open?.finished) return ''
     const text = this.#chunk(index, {}, ended(reason, (open?.calls ?? 0) > 0))

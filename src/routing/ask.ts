@@ -3,10 +3,11 @@ import type { WaitUntil, Watch } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
 import type { Target } from '../models/provider.ts'
 import type { Verdict } from '../providers/completion.ts'
+import { checkAnswer } from './answer-checks.ts'
 import type { AttemptLimits, Opening } from './attempt.ts'
 import { type AttemptsServices, firstAnswer } from './attempts.ts'
 import type { ChatRequest } from './chat-request.ts'
-import { relay } from './relay.ts'
+import { type Relayed, relay } from './relay.ts'
 import { type AttemptNote, outcomeOf, type Settlement } from './settlement.ts'
 import type { Spending } from './spending.ts'
 
@@ -37,6 +38,16 @@ export interface ModelCall {
   readonly waitUntil: WaitUntil
   readonly settlement: Settlement
   readonly spending: Spending
+  /** Where others may hear the answer too. */
+  readonly shared?: Shared | undefined
+}
+
+/** Who hands an answer on to others, and so has a say in when it is given up. */
+export interface Shared {
+  /** A stream begins. */
+  begins(relayed: Relayed, from: Target): void
+  /** The caller cancelled it. */
+  cancelled(): void
 }
 
 export interface Answered {
@@ -65,6 +76,7 @@ export async function askModels(services: AskServices, call: ModelCall): Promise
     note.end('answered', verdict.usage)
     settlement.usage = verdict.usage
     settlement.said = verdict.said
+    settlement.checks = checkAnswer(request, verdict)
     settlement.settle('success')
     watch.stop()
     over.resolve(keepIfWorth(services, call, note, verdict, { kind: 'json', body }))
@@ -93,14 +105,16 @@ function stream(
   over: (last: Promise<void> | undefined) => void,
 ): ReadableStream<Uint8Array> {
   const { limits, health, clock } = services
-  const { keep, watch, settlement } = call
+  const { keep, watch, settlement, request, shared } = call
   const relayed = relay(opening, {
     watch,
     requestId: settlement.requestId,
     target: note.target,
     idleMs: limits.idleMs,
     keepLength: keep ? limits.maxEntryLength : 0,
+    onCancel: shared && (() => shared.cancelled()),
   })
+  shared?.begins(relayed, note.target)
   if (left.aborted) relayed.leave()
   else left.addEventListener('abort', relayed.leave, { once: true })
   const settle = async (): Promise<void> => {
@@ -125,6 +139,7 @@ function stream(
     note.end('answered', verdict.usage)
     health.succeeded(note.target)
     if (!verdict.complete) return settlement.settle('error', 'upstream_cut_off')
+    settlement.checks = checkAnswer(request, verdict)
     settlement.settle('success')
     if (how.text !== undefined)
       await keepIfWorth(services, call, note, verdict, { kind: 'sse', body: how.text })
@@ -148,7 +163,7 @@ function keepIfWorth(
     : undefined
 }
 
-const giverOf = ({ route }: Target): Omit<Origin, 'predictionId' | 'usage'> => ({
+export const giverOf = ({ route }: Target): Omit<Origin, 'predictionId' | 'usage'> => ({
   model: route.id,
   pricedAs: { provider: route.provider.name, model: route.model, price: route.price },
 })

@@ -191,9 +191,15 @@ function nextOf(failed: GatewayError): 'same' | 'other' | 'none' {
   return isClosed(failed) ? 'none' : 'other'
 }
 
-/** The account lets nothing more out. */
-const isClosed = ({ code }: GatewayError): boolean =>
-  code === 'revoked_api_key' || code === 'store_unavailable'
+const CLOSED: ReadonlySet<string> = new Set([
+  'revoked_api_key',
+  'store_unavailable',
+  'rate_limit_exceeded',
+  'over_token_limit',
+])
+
+/** The account lets nothing more out, to whatever model. */
+const isClosed = ({ code }: GatewayError): boolean => CLOSED.has(code)
 
 /** Full jitter, and never before the time that was named; undefined when that is too long. */
 function waitBefore(repeats: number, failed: GatewayError, random: () => number): number | undefined {

@@ -2,16 +2,21 @@ import type { CacheChain, ChainRead } from '../cache/chain.ts'
 import { type CacheControl, type CacheHeaders, cacheControl } from '../cache/control.ts'
 import type { CacheEntry } from '../cache/entry.ts'
 import type { SlotMaker } from '../cache/slot.ts'
-import { ageSeconds, BYPASS, cacheStatus } from '../cache/status.ts'
+import { ageSeconds, BYPASS, cacheStatus, collapsedStatus } from '../cache/status.ts'
 import type { CacheSlot } from '../cache/tier.ts'
+import { byteLength } from '../core/bytes.ts'
 import { type Clock, type WaitUntil, Watch } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
 import { isObject, type JsonValue } from '../core/json.ts'
 import type { HitFolding } from '../feedback/folding.ts'
 import type { KeyedHashes } from '../feedback/keyed-hashes.ts'
+import { isLimited, maxTokensOf } from '../tenants/isolate-rates.ts'
 import type { Caller } from '../tenants/tenant.ts'
-import { type Answer, type AskServices, askModels, type Keep } from './ask.ts'
-import { checkChatRequest } from './chat-request.ts'
+import { type Answer, type Answered, type AskServices, askModels, type Keep } from './ask.ts'
+import { type ChatRequest, checkChatRequest } from './chat-request.ts'
+import { type Asked, fly } from './flight.ts'
+import type { Lead } from './flight-lead.ts'
+import type { Flights } from './flights.ts'
 import { choose, type Plan, type PlanServices, wish } from './plan.ts'
 import type { Settlement } from './settlement.ts'
 import { Spending, type SpendingServices } from './spending.ts'
@@ -22,6 +27,8 @@ export interface ChatServices extends AskServices, PlanServices, SpendingService
   readonly chain: CacheChain
   readonly folding: Pick<HitFolding, 'isDue'>
   readonly userHashes: Pick<KeyedHashes, 'of'>
+  /** Where requests that are alike find each other; absent = each asks for itself. */
+  readonly flights?: Flights | undefined
 }
 
 /** One request as it reached the story: who asks, what, and what ends it. */
@@ -56,7 +63,6 @@ export async function answerChat(services: ChatServices, call: ChatCall): Promis
   settlement.keyId = caller.keyId
 
   const canonicalBody = isObject(call.body) ? services.slots.canonical(tenant, call.body) : ''
-  settlement.sentLength = canonicalBody.length
   const request = checkChatRequest(call.body)
   settlement.stream = request.stream === true
   const control = cacheControl(call.headers, tenant.cachePolicy, request.temperature === 0)
@@ -71,45 +77,136 @@ export async function answerChat(services: ChatServices, call: ChatCall): Promis
   settlement.promptHash = slot?.id
   const watch = new Watch(services.clock)
   const read = slot && control.read ? await lookUp(services, call, slot, control, watch) : undefined
-  const status = read ? cacheStatus(read, services.clock.now()) : BYPASS
-  settlement.cache = read ? (read.entry ? 'hit' : 'miss') : 'bypass'
   if (read?.entry) {
     watch.stop()
-    settlement.tier = read.from
-    const { origin } = read.entry
-    settlement.origin = origin
-    if (services.folding.isDue(tenant.id)) settlement.fold(origin)
-    settlement.settle('success')
-    const { kind, body } = read.entry
-    const age = ageSeconds(read.entry, services.clock.now())
-    return { kind, body, cacheStatus: status, age, route: undefined }
+    countHere(services, caller)
+    return hit(services, settlement, read, read.entry)
   }
+  const status = read ? cacheStatus(read, services.clock.now()) : BYPASS
+  settlement.cache = read ? 'miss' : 'bypass'
   let plan: Plan
   try {
     if (control.onlyIfCached) throw notCached()
     plan = choose(services, tenant, wished, request)
     settlement.explain = plan.record
+    settlement.sentBytes = byteLength(canonicalBody)
     if (tenant.keepsText) settlement.prompt = () => JSON.stringify(request.messages)
   } catch (error) {
     watch.stop()
     throw error
   }
-  const keep: Keep | undefined =
-    slot && control.store ? (answer) => store(services, slot, control, answer, settlement) : undefined
-  const { signal, waitUntil } = call
-  const { targets, standsFor } = plan
-  const spending = new Spending(services, caller, settlement)
-  const asked = { targets, standsFor, request: plan.request, keep, watch, signal, waitUntil, settlement }
-  const { body, answeredBy } = await askModels(services, { ...asked, spending })
+  return answerMiss(services, call, { request, plan, slot, control, read, status, watch })
+}
+
+/** A request that nothing stored answers. */
+interface Miss {
+  readonly request: ChatRequest
+  readonly plan: Plan
+  readonly slot: CacheSlot | undefined
+  readonly control: CacheControl
+  readonly read: ChainRead | undefined
+  readonly status: string
+  readonly watch: Watch
+}
+
+async function answerMiss(services: ChatServices, call: ChatCall, miss: Miss): Promise<ChatAnswer> {
+  const { flights } = services
+  const { request, plan, slot, control, read, status, watch } = miss
+  const { signal, waitUntil, settlement } = call
+  const { targets } = plan
   const kind = request.stream === true ? 'sse' : 'json'
+  const ask = asker(services, call, miss)
+  const asked = ({ body, answeredBy }: Answered, cacheStatus: string): ChatAnswer => {
+    const route = plan.routeHeader(targets.indexOf(answeredBy))
+    return { kind, body, cacheStatus, age: undefined, route }
+  }
+  if (!flights || !slot || !read || !control.store || hasOwnMaximum(call.caller, request))
+    return asked(await ask(undefined), status)
+
+  let isCounted = false
+  const count = (): void => {
+    if (!isCounted) countHere(services, call.caller)
+    isCounted = true
+  }
+  const lookAgain = async (): Promise<ChatAnswer | undefined> => {
+    const read = await lookUp(services, call, slot, control, watch)
+    if (!read.entry) return undefined
+    count()
+    return hit(services, settlement, read, read.entry)
+  }
+  const { id: slotId } = slot
+  const flown = await fly(services, flights, {
+    slotId,
+    kind,
+    watch,
+    signal,
+    waitUntil,
+    settlement,
+    lookAgain,
+    follows: count,
+    ask,
+  })
+  if (flown.kind === 'asked')
+    return asked(flown.answered, flown.followed ? collapsedStatus(status, false) : status)
+  if (flown.kind === 'shared') {
+    const cacheStatus = collapsedStatus(status, true)
+    return { kind, body: flown.body, cacheStatus, age: undefined, route: undefined }
+  }
+  watch.stop()
+  return flown.hit
+}
+
+/** Asks the models, at most once. */
+function asker(services: ChatServices, call: ChatCall, { plan, slot, control, watch }: Miss) {
+  const { signal, waitUntil, settlement } = call
+  const { targets, standsFor, request } = plan
+  const spending = new Spending(services, call.caller, settlement)
+  const keep: Keep | undefined =
+    slot && control.store
+      ? async (answer) => {
+          if (!spending.mayBeCut(answer.usage)) await store(services, slot, control, answer, settlement)
+        }
+      : undefined
+  const models = { targets, standsFor, request, keep, watch, signal, waitUntil, settlement, spending }
+  return async (lead: Lead | undefined): Promise<Asked> => {
+    let over: Promise<unknown> = Promise.resolve()
+    const hold: WaitUntil = (promise) => {
+      over = promise
+      waitUntil(promise)
+    }
+    const shared = lead && { shared: lead, signal: () => lead.signal, waitUntil: hold }
+    const answered = await askModels(services, { ...models, ...shared })
+    return { ...answered, over }
+  }
+}
+
+/** Settles the request by what was stored. */
+function hit(services: ChatServices, settlement: Settlement, read: ChainRead, entry: CacheEntry): ChatAnswer {
+  settlement.cache = 'hit'
+  settlement.tier = read.from
+  const { kind, body, origin } = entry
+  settlement.origin = origin
+  const { tenantId } = settlement
+  if (tenantId !== undefined && services.folding.isDue(tenantId)) settlement.fold(origin)
+  settlement.settle('success')
+  const nowMs = services.clock.now()
   return {
     kind,
     body,
-    cacheStatus: status,
-    age: undefined,
-    route: plan.routeHeader(targets.indexOf(answeredBy)),
+    cacheStatus: cacheStatus(read, nowMs),
+    age: ageSeconds(entry, nowMs),
+    route: undefined,
   }
 }
+
+/** Who asks the account is counted there. @throws GatewayError `rate_limit_exceeded` */
+function countHere({ rates, clock }: ChatServices, caller: Caller): void {
+  if (isLimited(caller)) rates.take(caller, clock.now())
+}
+
+/** Whether the answer may end for the caller's limit alone: then it is nobody else's. */
+const hasOwnMaximum = (caller: Caller, { max_tokens, max_completion_tokens }: ChatRequest): boolean =>
+  maxTokensOf(caller) !== undefined && !(max_tokens ?? max_completion_tokens)
 
 function lookUp(
   { chain, clock }: ChatServices,

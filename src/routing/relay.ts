@@ -14,7 +14,28 @@ export interface RelayOptions {
   readonly idleMs: number
   /** How much is kept for the cache, characters; beyond it nothing is kept. */
   readonly keepLength: number
+  /** The caller cancels the stream; absent = the same as `leave`. */
+  readonly onCancel?: (() => void) | undefined
 }
+
+/** A stream on its way to the caller. */
+export interface Relayed {
+  readonly stream: ReadableStream<Uint8Array>
+  /** How it ended; never rejects. */
+  readonly ended: Promise<RelayEnd>
+  /** Nobody waits for the rest. */
+  leave(): void
+  /** The caller is gone, and others wait for the rest. */
+  detach(): void
+  /**
+   * Hands on to others, too, what is said from now on, as fast as it comes.
+   * @returns what was said before; undefined where that was too much to be kept: then nothing is handed on
+   */
+  share(onText: (text: string) => void): string | undefined
+}
+
+/** How far a stream that others hear too is read ahead of its own caller, characters. */
+const MAX_AHEAD = 262_144
 
 /** How a relayed stream ended. */
 export type RelayEnd =
@@ -25,19 +46,22 @@ export type RelayEnd =
 /**
  * Passes on a stream that has begun, whole events only. A stream that is cut, stalls, or holds anything but chunks
  * of an answer ends in an error event and without `[DONE]`. Pull-driven: a slow reader slows the provider, and no
- * more than what one read brings is held.
- * @returns the stream for the caller, and how it ended; `ended` never rejects
+ * more than what one read brings is held, unless others hear it too.
  */
-export function relay(
-  opening: Opening,
-  options: RelayOptions,
-): { stream: ReadableStream<Uint8Array>; ended: Promise<RelayEnd>; leave: () => void } {
+export function relay(opening: Opening, options: RelayOptions): Relayed {
   const pump = new Relay(opening, options)
+  const leave = () => pump.leave()
   const stream = new ReadableStream<Uint8Array>({
     pull: (controller) => pump.pull(controller),
-    cancel: () => pump.leave(),
+    cancel: options.onCancel ?? leave,
   })
-  return { stream, ended: pump.ended, leave: () => pump.leave() }
+  return {
+    stream,
+    ended: pump.ended,
+    leave,
+    detach: () => pump.detach(),
+    share: (onText) => pump.share(onText),
+  }
 }
 
 class Relay {
@@ -47,12 +71,18 @@ class Relay {
   /** Passed on with the next write. */
   #pending = ''
   #kept: string | undefined = ''
+  #onText: ((text: string) => void) | undefined
+  /** One for all who wait for more. */
+  #reading: Promise<void> | undefined
   #over = false
+  #isDetached = false
+  #onRoom: (() => void) | undefined
 
   constructor(opening: Opening, options: RelayOptions) {
     this.#opening = opening
     this.#options = options
     this.#pass(opening.held)
+    if (opening.translator.done) this.#finish()
   }
 
   get ended(): Promise<RelayEnd> {
@@ -60,28 +90,64 @@ class Relay {
   }
 
   async pull(controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> {
-    const { reader, translator } = this.#opening
-    const { target } = this.#options
-    try {
-      while (this.#pending === '' && !translator.done) {
-        const { done, value } = await this.#read()
-        if (this.#over) return
-        if (done) throw failure(target, 'bad_stream')
-        takeAll(reader, translator, value, target, (text) => this.#pass(text))
-      }
-    } catch (cause) {
-      if (!this.#over) this.#break(controller, cause)
-      return
-    }
-    this.#write(controller)
-    if (translator.done) this.#finish(controller)
+    while (this.#pending === '' && !this.#over) await this.#more()
+    if (this.#isDetached) return
+    if (this.#pending) controller.enqueue(utf8(this.#pending))
+    this.#pending = ''
+    this.#onRoom?.()
+    if (this.#over) controller.close()
   }
 
   /** The caller is gone: the provider is told to stop at once. */
   leave(): void {
     if (this.#over) return
+    this.detach()
     this.#close({ kind: 'left', verdict: this.#opening.translator.verdict })
-    this.#stopUpstream()
+  }
+
+  detach(): void {
+    this.#isDetached = true
+    this.#pending = ''
+    this.#onRoom?.()
+  }
+
+  share(onText: (text: string) => void): string | undefined {
+    if (this.#kept === undefined) return undefined
+    this.#onText = onText
+    void this.#readAhead()
+    return this.#kept
+  }
+
+  async #readAhead(): Promise<void> {
+    while (!this.#over) {
+      if (this.#pending.length > MAX_AHEAD)
+        await new Promise<void>((resolve) => {
+          this.#onRoom = resolve
+        })
+      else await this.#more()
+    }
+  }
+
+  #more(): Promise<void> {
+    this.#reading ??= this.#readOn()
+    return this.#reading
+  }
+
+  /** Never rejects. */
+  async #readOn(): Promise<void> {
+    const { reader, translator } = this.#opening
+    const { target } = this.#options
+    try {
+      const { done, value } = await this.#read()
+      if (this.#over) return
+      if (done) throw failure(target, 'bad_stream')
+      takeAll(reader, translator, value, target, (text) => this.#pass(text))
+      if (translator.done) this.#finish()
+    } catch (cause) {
+      if (!this.#over) this.#break(cause)
+    } finally {
+      this.#reading = undefined
+    }
   }
 
   async #read(): Promise<ReadableStreamReadResult<Uint8Array>> {
@@ -94,30 +160,21 @@ class Relay {
   }
 
   #pass(text: string): void {
-    this.#pending += text
+    if (!this.#isDetached) this.#pending += text
+    if (text) this.#onText?.(text)
     if (this.#kept === undefined) return
     this.#kept = this.#kept.length + text.length <= this.#options.keepLength ? this.#kept + text : undefined
   }
 
-  #write(controller: ReadableStreamDefaultController<Uint8Array>): void {
-    if (this.#pending) controller.enqueue(utf8(this.#pending))
-    this.#pending = ''
-  }
-
-  #finish(controller: ReadableStreamDefaultController<Uint8Array>): void {
+  #finish(): void {
     this.#close({ kind: 'complete', verdict: this.#opening.translator.verdict, text: this.#kept })
-    this.#stopUpstream()
-    controller.close()
   }
 
-  #break(controller: ReadableStreamDefaultController<Uint8Array>, cause: unknown): void {
+  #break(cause: unknown): void {
     const { target, requestId } = this.#options
     const error = cause instanceof GatewayError ? cause : failure(target, 'bad_stream', { cause })
-    this.#pending += sseEvent(error.toBody(requestId))
-    this.#write(controller)
+    if (!this.#isDetached) this.#pending += sseEvent(error.toBody(requestId))
     this.#close({ kind: 'broken', verdict: this.#opening.translator.verdict, error })
-    this.#stopUpstream()
-    controller.close()
   }
 
   #stopUpstream(): void {
@@ -127,6 +184,7 @@ class Relay {
   #close(end: RelayEnd): void {
     this.#over = true
     this.#options.watch.stop()
+    this.#stopUpstream()
     this.#end.resolve(end)
   }
 }

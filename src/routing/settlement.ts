@@ -1,11 +1,14 @@
 import type { Origin } from '../cache/entry.ts'
 import type { TierName } from '../cache/tier.ts'
 import { type ErrorCode, type Fault, toGatewayError } from '../core/errors.ts'
+import { NO_TAGS, type Tags } from '../cost/tags.ts'
 import type { ListPrice, Target } from '../models/provider.ts'
 import type { Usage } from '../providers/completion.ts'
 import { FAILURES, type FailureKind } from '../providers/failure-table.ts'
 import { UpstreamError } from '../providers/failures.ts'
 import type { RouteRecord } from '../selection/explain.ts'
+import type { RateState } from '../tenants/limits.ts'
+import type { AnswerChecks } from './answer-checks.ts'
 
 /** `client_error`: the caller's own 4xx. `error`: ours or the provider's, also after a 200. `cancelled`: the caller left. */
 export type Outcome = 'success' | 'client_error' | 'error' | 'cancelled'
@@ -53,18 +56,24 @@ export interface RequestEvent {
   /** Whether it was given what an earlier request with its `Idempotency-Key` got. */
   readonly replayed: boolean
   readonly tier: TierName | undefined
-  /** Where the answer that a hit repeats came from. */
+  /** Where the answer came from that a hit repeats, or that was shared with another request. */
   readonly origin: Origin | undefined
   /** Whether it is added up with others, and goes by the prediction that it repeats. */
   readonly folded: boolean
   /** Keyed hash of the request's `user`. */
   readonly userHash: string | undefined
+  /** What the caller calls its cost by. */
+  readonly tags: Tags
   /** Keyed hash of all that can change the answer; undefined where the cache has no part in it. */
   readonly promptHash: string | undefined
   /** What the model said, where one was asked. */
   readonly said: string | undefined
-  /** Length of the conversation in its canonical form, characters. */
-  readonly sentLength: number
+  /** What the form of a whole answer tells of its quality, where a model gave one. */
+  readonly checks: AnswerChecks | undefined
+  /** Whether its answer was passed on as it came. */
+  readonly streaming: boolean
+  /** Of the conversation in its canonical form; 0 where no model was asked. */
+  readonly sentBytes: number
   /** The conversation as JSON, for a tenant that keeps it. */
   readonly prompt: (() => string) | undefined
   /** Whether the tenant's account was told of it before it was to spend. */
@@ -156,19 +165,27 @@ export class Settlement {
   origin: Origin | undefined
   folded = false
   userHash: string | undefined
+  tags = NO_TAGS
   promptHash: string | undefined
   said: string | undefined
-  sentLength = 0
+  checks: AnswerChecks | undefined
+  streaming = false
+  sentBytes = 0
   prompt: (() => string) | undefined
   announced = false
   usage: Usage | undefined
   explain: (() => RouteRecord) | undefined
+  /** What the caller's limits leave, where the account or this isolate was asked. */
+  rates: readonly RateState[] | undefined
+  /** Whether limits count the request, and the account did not say what they leave. */
+  isUnchecked = false
   readonly requestId: string
   #predictionId: string
   readonly #receivedAtMs: number
   readonly #record: RecordEvent
   readonly #now: () => number
   readonly #attempts: AttemptNote[] = []
+  #followsSinceMs: number | undefined
   #settled = false
 
   /** @param predictionId a UUID of version 7, made as the request came */
@@ -189,6 +206,11 @@ export class Settlement {
   fold({ predictionId }: Origin): void {
     this.folded = true
     this.#predictionId = predictionId
+  }
+
+  /** From now on it waits for the answer that another request asks for. */
+  follow(): void {
+    this.#followsSinceMs ??= this.#now()
   }
 
   get settled(): boolean {
@@ -222,7 +244,7 @@ export class Settlement {
   /** The event as it would be were the request over now. Whatever is still at work counts as abandoned. */
   soFar(outcome: Outcome, errorCode?: ErrorCode): RequestEvent {
     const now = this.#now()
-    const firstMs = this.#attempts[0]?.startedAtMs
+    const firstMs = this.#followsSinceMs ?? this.#attempts[0]?.startedAtMs
     return {
       requestId: this.requestId,
       predictionId: this.predictionId,
@@ -238,9 +260,12 @@ export class Settlement {
       origin: this.origin,
       folded: this.folded,
       userHash: this.userHash,
+      tags: this.tags,
       promptHash: this.promptHash,
       said: this.said,
-      sentLength: this.sentLength,
+      checks: this.checks,
+      streaming: this.streaming,
+      sentBytes: this.sentBytes,
       prompt: this.prompt,
       announced: this.announced,
       receivedAtMs: this.#receivedAtMs,

@@ -1,4 +1,4 @@
-import { utf8 } from '../core/bytes.ts'
+import { byteLength } from '../core/bytes.ts'
 import { isObject, type JsonObject, type JsonValue } from '../core/json.ts'
 import { lastUserText } from './chat-text.ts'
 import { takeApart } from './code.ts'
@@ -139,8 +139,3 @@ function measureMessage({ role, content, tool_calls, function_call }: JsonObject
 }
 
 const isFilled = (value: JsonValue | undefined): boolean => Array.isArray(value) && value.length > 0
-
-/** Most text is ASCII throughout, of which finding that out is all the work. */
-const byteLength = (text: string): number => (BEYOND_ASCII.test(text) ? utf8(text).length : text.length)
-// biome-ignore lint/suspicious/noControlCharactersInRegex: the bound of ASCII is what is meant
-const BEYOND_ASCII = /[^\x00-\x7f]/

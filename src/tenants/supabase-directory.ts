@@ -1,11 +1,12 @@
 import type { SupabaseClient } from '@supabase/supabase-js'
 import { GatewayError } from '../core/errors.ts'
 import type { KeyDirectory } from './authenticator.ts'
+import { LIMIT_COLUMNS, type LimitColumns, limitsOf } from './limit-columns.ts'
 import { SCOPES, type Scope, scopesOf } from './scopes.ts'
 import type { BudgetKind, CachePolicy, Caller, Plan, Tenant } from './tenant.ts'
 import { createVirtualKey, type KeyDigest, keyHint } from './virtual-key.ts'
 
-interface TenantRow {
+type TenantRow = {
   readonly id: string
   readonly name: string
   readonly plan: Plan
@@ -14,9 +15,9 @@ interface TenantRow {
   readonly cache_by_user: boolean
   readonly keeps_text: boolean
   readonly budget: BudgetKind
-}
+} & LimitColumns
 
-interface KeyRow {
+type KeyRow = {
   readonly id: string
   readonly scopes: readonly string[]
   readonly last_used_at: string | null
@@ -25,7 +26,7 @@ interface KeyRow {
   readonly expires_at: string | null
   readonly revoked_at: string | null
   readonly tenants: TenantRow
-}
+} & LimitColumns
 
 /** All that is stored of a key, whatever else its columns are. */
 export interface StoredKey extends KeyRow {
@@ -55,7 +56,7 @@ export interface NewKey {
 
 const LISTED = 'id, hint, created_at, expires_at, revoked_at, last_used_at, scopes'
 const COLUMNS =
-  'id, hint, created_at, expires_at, revoked_at, last_used_at, scopes, tenants!inner (id, name, plan, epoch, cache_policy, cache_by_user, keeps_text, budget)'
+  `id, hint, created_at, expires_at, revoked_at, last_used_at, scopes, ${LIMIT_COLUMNS}, tenants!inner (id, name, plan, epoch, cache_policy, cache_by_user, keeps_text, budget, ${LIMIT_COLUMNS})` as const
 
 /** Tenants and virtual keys in Supabase: the truth that all copies of a key record are made from. */
 export class SupabaseDirectory implements KeyDirectory {
@@ -81,7 +82,8 @@ export class SupabaseDirectory implements KeyDirectory {
     if (!data) return undefined
     const expiresAtMs = data.expires_at === null ? null : Date.parse(data.expires_at)
     if (expiresAtMs !== null && expiresAtMs <= this.#now()) return undefined
-    return { keyId: data.id, expiresAtMs, tenant: toTenant(data.tenants), scopes: scopesOf(data.scopes) }
+    const { id: keyId, tenants, scopes } = data
+    return { keyId, expiresAtMs, tenant: toTenant(tenants), limits: limitsOf(data), scopes: scopesOf(scopes) }
   }
 
   /**
@@ -221,6 +223,7 @@ const toTenant = (row: TenantRow): Tenant => ({
   cacheByUser: row.cache_by_user,
   keepsText: row.keeps_text,
   budget: row.budget,
+  limits: limitsOf(row),
 })
 
 type ListedRow = Pick<

@@ -1,3 +1,4 @@
+import type { Limits } from './limits.ts'
 import type { Scope } from './scopes.ts'
 
 /** What a tenant may use. `free`: public models; `paid`: the operator's providers too. */
@@ -24,6 +25,8 @@ export interface Tenant {
   /** Whether what is asked and answered is kept as text, for the tenant to learn from. */
   readonly keepsText: boolean
   readonly budget: BudgetKind
+  /** Of all its keys together; undefined = none. */
+  readonly limits?: Limits | undefined
 }
 
 /** Who makes a request: one key of one tenant. */
@@ -34,4 +37,6 @@ export interface Caller {
   /** Milliseconds since the epoch; null = never. */
   readonly expiresAtMs: number | null
   readonly tenant: Tenant
+  /** Of this key; undefined = none. */
+  readonly limits?: Limits | undefined
 }

@@ -24,6 +24,7 @@ function listening() {
     hitAge: (...what) => void told.push(`age ${what.join(' ')}`),
     gaveUp: (...what) => void told.push(`gave up ${what.join(' ')}`),
     invalidated: (...what) => void told.push(`invalidated ${what.join(' ')}`),
+    stock: (tier, entries) => void told.push(`stock ${tier} ${entries}`),
     holds: (tier, entries) => void told.push(`holds ${tier} ${entries}`),
   }
   return { observer, told, heard: () => told.splice(0) }

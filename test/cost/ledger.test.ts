@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { book, type ProviderCall, priceCall, priceSaved } from '../../src/cost/ledger.ts'
+import { book, type ProviderCall, parseBaseline, priceCall, priceSaved } from '../../src/cost/ledger.ts'
 import { listPrices } from '../../src/cost/list-prices.ts'
 import { bundledTable } from '../../src/cost/price-table.ts'
 import type { Prices } from '../../src/cost/prices.ts'
@@ -12,6 +12,7 @@ const REQUEST = {
   key_id: 'k',
   created_at: AT,
   settled_as: 'settled',
+  tags: { team: 'search' },
 } as const
 const call = (more: Partial<ProviderCall> = {}): ProviderCall => ({
   route: 'openai:gpt-4o-mini',
@@ -128,7 +129,13 @@ it('a request is one row, and one for each of its calls that may be billed, whos
     call({ model: '?' }),
   ]
   const booked = book(REQUEST, calls, prices)
-  expect(booked?.ledger).toEqual({ ...REQUEST, cost_usd: 0.00021, unpriced: true })
+  expect(booked?.ledger).toEqual({
+    ...REQUEST,
+    cost_usd: 0.00021,
+    unpriced: true,
+    baseline_model: null,
+    baseline_usd: null,
+  })
   expect(
     booked?.attempts.map(({ attempt, result, failure, cost_usd, priced_by }) => [
       attempt,
@@ -159,4 +166,24 @@ it('a hit saved what its answer cost', () => {
   expect(priceSaved(tokens, prices, Date.parse(AT))).toBe(210_000)
   expect(priceSaved({ ...tokens, usage: undefined }, prices, Date.parse(AT))).toBe(0)
   expect(priceSaved({ ...tokens, model: '?' }, prices, Date.parse(AT))).toBe(0)
+})
+
+it('is compared with what its tokens cost on the named model, where both have a price', () => {
+  const compared = (baseline: string | undefined, calls = [call()]) => {
+    const { baseline_model, baseline_usd } =
+      book(REQUEST, calls, prices, parseBaseline(baseline))?.ledger ?? {}
+    return [baseline_model, baseline_usd]
+  }
+  // $2.50 and $10 for a million.
+  expect(compared('openai:gpt-4o')).toEqual(['openai:gpt-4o', 0.0035])
+  // What failed before it would have failed there, too.
+  const failed = call({ result: 'failed', failure: 'timeout' })
+  expect(compared('openai:gpt-4o', [failed, call()])).toEqual(['openai:gpt-4o', 0.0035])
+  // A team's own price is of its own model.
+  const own = call({ price: { inputUsdPerMTok: 9, outputUsdPerMTok: 9 } })
+  expect(compared('openai:gpt-4o', [own])).toEqual(['openai:gpt-4o', 0.0035])
+  for (const name of [undefined, '', 'gpt-4o', 'openai:', ':gpt-4o', 'nobody:nothing'])
+    expect(compared(name)).toEqual([null, null])
+  expect(compared('openai:gpt-4o', [failed])).toEqual([null, null])
+  expect(compared('openai:gpt-4o', [call({ model: '?' })])).toEqual([null, null])
 })

@@ -180,6 +180,42 @@ describe('what comes after an erasure', () => {
   })
 })
 
+describe('tags', () => {
+  const tags = { team: 'search' }
+  const paid = (row: { id: string; tenant_id: string; created_at: string }) => ({
+    prediction_id: row.id,
+    tenant_id: row.tenant_id,
+    created_at: row.created_at,
+    cost_usd: '0.25',
+    tags,
+  })
+  const tagged = () => count('ledger', `tags @> '{"team":"search"}'`)
+
+  it('are handed over, and go with the user whose requests had them', async () => {
+    const hers = predictionRow(TENANT_A, now - 5_000, { user_hash: USER, tags })
+    const others = predictionRow(TENANT_A, now - 5_000, { tags })
+    await record(recorder(), 'ml_predictions', [hers, others])
+    await record(recorder(), 'ledger', [paid(hers), paid(others)], 'prediction_id')
+    const handed = (await store.page(TENANT_A, user, undefined)).map(({ record: text }) => JSON.parse(text))
+    expect(handed.find(({ id }) => id === hers.id)?.tags).toEqual(tags)
+    expect(await tagged()).toBe(2)
+    while ((await store.eraseUser(TENANT_A, user)) > 0);
+    expect([await tagged(), await count('ledger', 'cost_usd = 0.25')]).toEqual([1, 2])
+    await store.noteErasedUser(TENANT_A, user)
+    const late = predictionRow(TENANT_A, now - 4_000, { user_hash: USER, tags })
+    await record(recorder(), 'ml_predictions', [late])
+    expect(await count('ml_predictions', `id = '${late.id}' and tags = '{}'`)).toBe(1)
+  })
+
+  it.each([[['search']], [{ team: 7 }], [{ team: { a: 'b' } }], ['search'], [{ team: 'x'.repeat(2_100) }]])(
+    'that are %j are no tags',
+    async (bad) => {
+      const row = predictionRow(TENANT_A, now, { tags: bad })
+      await expect(record(recorder(), 'ml_predictions', [row])).rejects.toThrow(/tags|json/)
+    },
+  )
+})
+
 describe('the steps of an erasure', () => {
   const epoch = async (tenantId: string) =>
     (await supabase.sql<{ epoch: number }>(`select epoch from tenants where id = '${tenantId}'`))[0]?.epoch

@@ -49,8 +49,10 @@ describe('the questions of docs/queries.md', () => {
   })
 
   it('has an example of every view, in SQL and in code', () => {
-    expect(views).toHaveLength(12)
-    for (const view of views) {
+    // Those of the dashboards have a guide of their own.
+    const told = views.filter((view) => !view.startsWith('dashboard_'))
+    expect(told).toHaveLength(12)
+    for (const view of told) {
       expect(blocks('sql').join()).toContain(`from ${view}`)
       expect(blocks('js').join()).toContain(`from('${view}')`)
     }

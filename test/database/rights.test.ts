@@ -16,6 +16,7 @@ import {
   TABLES,
   VERBS,
   type Verb,
+  VIEWS,
 } from './rights.ts'
 import { TENANT_A, TENANT_B } from './rows.ts'
 
@@ -29,9 +30,10 @@ onEachDatabase((start, genuine) => {
   let clients: Record<Role, SupabaseClient>
   /** Before the first request over HTTP, with which the embedded Supabase grants anon and authenticated everything. */
   let granted: Record<string, Record<string, string>>
+  let grantedOnViews: typeof granted
 
-  /** What each role was granted on each table, to the column. */
-  async function grantsOf(roles: readonly string[]): Promise<typeof granted> {
+  /** What each role was granted on each table, to the column; or on each view. */
+  async function grantsOf(roles: readonly string[], kinds = "'r', 'p', 'm', 'f'"): Promise<typeof granted> {
     const rows = await supabase.sql<{ role: string; table: string; verbs: string }>(
       `select role, relname as table, string_agg(verb || coalesce('(' || columns || ')', ''), ' ' order by verb) as verbs
      from pg_class, unnest(array['${roles.join("','")}']) as role,
@@ -43,7 +45,7 @@ onEachDatabase((start, genuine) => {
          and not has_table_privilege(role, pg_class.oid, verb)
          and has_column_privilege(role, pg_class.oid, attnum, verb)
      ) as partly on true
-     where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'm', 'f')
+     where relnamespace = 'public'::regnamespace and relkind in (${kinds})
        and (columns is not null or has_table_privilege(role, pg_class.oid, verb))
      group by 1, 2`,
     )
@@ -57,6 +59,7 @@ onEachDatabase((start, genuine) => {
     vi.spyOn(console, 'error').mockImplementation(() => undefined)
     supabase = await start()
     granted = await grantsOf(['anon', ...Object.keys(GRANTS)])
+    grantedOnViews = await grantsOf(['anon', ...Object.keys(GRANTS)], "'v'")
     clients = {
       anon: clientOf(supabase),
       member: clientOf(supabase, member(TENANT_A)),
@@ -178,6 +181,18 @@ onEachDatabase((start, genuine) => {
       expect(views).toEqual([])
     })
 
+    it('are read by members where they are for members, and by nobody else', async () => {
+      const views = await supabase.sql<{ name: string }>(
+        `select relname as name from pg_class where relnamespace = 'public'::regnamespace and relkind = 'v' order by 1`,
+      )
+      expect(views.map(({ name }) => name)).toEqual(Object.keys(VIEWS).sort())
+      const nobody = Object.fromEntries(['anon', ...Object.keys(GRANTS)].map((role) => [role, {}]))
+      const members = Object.entries(VIEWS).flatMap(([view, who]) =>
+        who === 'own' ? [[view, 'select']] : [],
+      )
+      expect(grantedOnViews).toEqual({ ...nobody, authenticated: Object.fromEntries(members) })
+    })
+
     it('never run text as SQL', async () => {
       const dynamic = await supabase.sql(
         `select proname from pg_proc where pronamespace = 'public'::regnamespace and prosrc ~* '\\mexecute\\M'`,
@@ -204,10 +219,14 @@ onEachDatabase((start, genuine) => {
         erase_user: { erased_tenant: TENANT_A, erased_user_hash: 'u' },
         prune_llm_cache: { max_entries: 0 },
         prune_dead_letters: {},
+        count_llm_cache: {},
         settle_dead_letters: {},
         export_page: { exported_tenant: TENANT_A },
         close_tenant: { closed_tenant: TENANT_A },
         clear_cache: { cleared_tenant: TENANT_A },
+        costs: { of_tenant: TENANT_A },
+        cost_lines: { of_tenant: TENANT_A, since: '-infinity', until: 'infinity' },
+        spend_history: { of_tenant: TENANT_A, days: 1, slot_minutes: 60 },
         note_erased_user: { erased_tenant: TENANT_A, erased_user_hash: 'u'.repeat(43) },
         roll_up: { stored_from: '-infinity', stored_to: 'infinity' },
         match_feedback: {},
@@ -223,6 +242,7 @@ onEachDatabase((start, genuine) => {
           state_before: null,
           state_after: null,
         },
+        dashboard_history: { since: '2026-01-01', step_seconds: 3600 },
       }
       for (const role of ['anon', 'member', 'recorder', 'keeper', 'reader'] as const) {
         for (const [name, args] of Object.entries(calls)) {

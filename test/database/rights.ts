@@ -218,6 +218,21 @@ export const TABLES: Readonly<Record<string, Rights>> = {
     }),
     change: { cost_usd: 0 },
   },
+  cost_counts: {
+    members: 'none',
+    // By `next_cost_batch` only.
+    recorder: ['none', 'done', 'none', 'none'],
+    owner: 'tenant',
+    row: (tenant) => ({ tenant, spent_usd: 1 }),
+    change: { batch: 0 },
+  },
+  cost_tellers: {
+    members: 'none',
+    recorder: ['none', 'refused', 'none', 'refused'],
+    owner: 'source',
+    row: (source) => ({ source }),
+    change: { batch: 1 },
+  },
   roll_up_minutes: {
     members: 'own',
     keeper: ['all', 'done', 'done', 'done'],
@@ -280,11 +295,13 @@ export const GRANTS: Readonly<Record<string, Readonly<Record<string, string>>>> 
     ledger: 'insert select(prediction_id)',
     ledger_attempts: 'insert select(prediction_id,attempt)',
     erasures: 'select',
+    cost_counts: 'delete insert select update(batch)',
+    cost_tellers: 'select update(batch)',
   },
   beast_keeper: {
     tenants:
       'select(id,keeps_text,retention_days,text_retention_days,feedback_retention_days,ledger_retention_days,predictions_pruned_before,feedback_pruned_before) update(predictions_pruned_before,feedback_pruned_before)',
-    llm_cache: 'delete select(key,tenant_id,created_at,expires_at)',
+    llm_cache: 'delete select(key,tenant_id,bytes,created_at,expires_at)',
     ml_predictions: 'delete select',
     prediction_texts: 'delete select(prediction_id,tenant_id,created_at)',
     dead_letters: 'delete select(id,tenant_id,kind,buried_at)',
@@ -304,10 +321,38 @@ export const GRANTS: Readonly<Record<string, Readonly<Record<string, string>>>> 
   ),
 }
 
+/**
+ * Every view: `own` is for members, whom it shows what the tables behind it do; `none` for the service role alone. One that
+ * is missing here fails the test.
+ */
+export const VIEWS: Readonly<Record<string, 'own' | 'none'>> = {
+  answer_ratings: 'own',
+  cache_by_hour: 'own',
+  cost_by_hour: 'own',
+  custom_model_overview: 'none',
+  dashboard_costs: 'own',
+  dashboard_entry_ages: 'own',
+  dashboard_latency: 'own',
+  dashboard_requests: 'own',
+  dashboard_scores: 'own',
+  dashboard_troubles: 'own',
+  feedback_rate: 'own',
+  feedback_status: 'own',
+  improvement_by_month: 'own',
+  latency_by_hour: 'own',
+  model_overview: 'own',
+  prediction_accuracy: 'own',
+  quality_by_hour: 'own',
+  requests_by_minute: 'own',
+  tenant_overview: 'own',
+  tenant_records: 'none',
+}
+
 /** The functions that each may call; of all others it is refused. */
 export const FUNCTIONS: Readonly<Record<string, readonly string[]>> = {
-  beast_recorder: [],
+  beast_recorder: ['add_to_ledger', 'next_cost_batch'],
   beast_keeper: [
+    'count_llm_cache',
     'feedback_score',
     'latency_buckets',
     'match_feedback',

@@ -43,8 +43,8 @@ describe('in a clean checkout, without an account', () => {
       'migrations',
       'worker beast-state',
       'worker beast-recorder',
-      'worker beast-scheduler',
       'worker beast-gateway',
+      'worker beast-scheduler',
       'smoke test',
     ]
     expect(numbered.length).toBe(expected.length)
@@ -60,8 +60,8 @@ describe('in a clean checkout, without an account', () => {
   it('npm run rollback -- --dry-run lists the workers in reverse, and what becomes of migrations', () => {
     const lines = npmRun('rollback', '--', '--dry-run').trim().split('\n')
     expect(lines.map((line) => line.split(' ')[1]).slice(0, 4)).toEqual([
-      'beast-gateway',
       'beast-scheduler',
+      'beast-gateway',
       'beast-recorder',
       'beast-state',
     ])

@@ -77,7 +77,7 @@ describe('with wrangler itself', () => {
     const rollback = () =>
       rollBack({ cloudflare: account, wrangler: options.wrangler, print: (line) => printed.push(line) })
     await expect(rollback()).rejects.toThrow(
-      /Back: beast-gateway, beast-scheduler\. Not back: beast-recorder, beast-state\./,
+      /Back: beast-scheduler, beast-gateway\. Not back: beast-recorder, beast-state\./,
     )
     cloud.before = undefined
     await rollback()

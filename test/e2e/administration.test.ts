@@ -115,6 +115,19 @@ const CHANGES: readonly Change[] = [
     action: 'budget.remove',
   },
   {
+    route: 'PUT /api/limits',
+    path: at('/api/limits'),
+    body: () => ({ tenant: 'acme', requests_per_minute: 1_000 }),
+    action: 'limits.set',
+  },
+  {
+    route: 'PUT /api/costs/time-zone',
+    path: at('/api/costs/time-zone'),
+    body: () => ({ tenant: 'acme', time_zone: 'Europe/Berlin' }),
+    action: 'time_zone.set',
+  },
+  { route: 'DELETE /api/limits', path: at('/api/limits?tenant=acme'), action: 'limits.remove' },
+  {
     route: `POST ${MODELS}`,
     path: at(MODELS),
     body: () => model('mine'),

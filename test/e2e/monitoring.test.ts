@@ -37,6 +37,8 @@ const post = (path: string, secret: string, headers: Record<string, string> = ow
     body: new URLSearchParams({ secret }),
     redirect: 'manual',
   })
+const FAULTS =
+  'axe.run().then(({ violations }) => violations.filter(({ impact }) => impact !== "minor").map(({ id, nodes }) => id + " " + nodes[0].html))'
 const cookieOf = (response: Response) => response.headers.getSetCookie()[0] ?? ''
 const signedIn = async (secret = VIEWER_TOKEN) => cookieOf(await post('/sign-in', secret)).split(';')[0] ?? ''
 
@@ -297,11 +299,14 @@ describeWith('chromium', chromiumPresent, 'in a browser', () => {
         await tab.getByRole('tab', { name: short }).click()
         await tab.locator(`[data-tab="${code}"]`).waitFor()
         await run(`${axe};0`)
-        const faults = await run(
-          'axe.run().then(({ violations }) => violations.filter(({ impact }) => impact !== "minor").map(({ id, nodes }) => id + " " + nodes[0].html))',
-        )
+        const faults = await run(FAULTS)
         expect(faults, `${short}, ${colorScheme}`).toEqual([])
       }
+      await tab.getByRole('tab', { name: 'Cost' }).click()
+      await tab.locator('label.range', { hasText: '24 h' }).click()
+      await tab.getByText('nothing was summed up yet').waitFor()
+      expect(await run(FAULTS), `longer times, ${colorScheme}`).toEqual([])
+      await tab.locator('label.range', { hasText: '15 min' }).click()
     }
     expect(complaints).toEqual([])
   })

@@ -31,7 +31,10 @@ beforeAll(async () => {
     ...workerKeys(supabase.publishableKey),
     CACHE_MAX_ENTRIES_PER_TENANT: '2',
   }
-  harness = createTestHarness({ root: ROOT, workers: [{ configPath: CONFIG, secrets }] })
+  harness = createTestHarness({
+    root: ROOT,
+    workers: [{ configPath: CONFIG, secrets }, { configPath: 'test/support/gateway-stand-in/wrangler.toml' }],
+  })
   await harness.listen()
 })
 afterAll(async () => {
@@ -95,7 +98,7 @@ describe('each minute', () => {
       match_feedback: { error: null, result: { matched: 1 }, written_by: 'beast_keeper' },
       roll_up: { error: null, result: { minutes: 2, hours: 2, feedback: 1 }, written_by: 'beast_keeper' },
     })
-    expect(logged()).toEqual(['info match_feedback', 'info roll_up'])
+    expect(logged()).toEqual(['info match_feedback', 'info roll_up', 'info probe'])
   })
 
   it('counts all that was stored while it did not run', async () => {
@@ -116,6 +119,34 @@ describe('each minute', () => {
       expect(await run(MINUTE)).toBe('ok')
       expect([since, await count('roll_up_hours', 'requests = 3')]).toEqual([since, 1])
     }
+  })
+})
+
+describe('the gateway', () => {
+  it('is probed each minute', async () => {
+    expect(await run(MINUTE)).toBe('ok')
+    expect(await upkeep()).toMatchObject({ probe: { error: null, result: { gateway: 1, kv: 1, redis: 0 } } })
+  })
+
+  it('is told each hour what the cache’s table holds, by the minute in which it ends', async () => {
+    await supabase.sql(
+      `insert into llm_cache (key, tenant_id, sealed, bytes, expires_at)
+       select rpad(letter, 43, 'k'), '${TENANT_A}', 's', size, date_trunc('minute', now()) + life * interval '1 minute'
+       from (values ('a', 10, 90), ('b', 7, 90), ('c', 5, 120), ('d', 1, -90)) as kept (letter, size, life)`,
+    )
+    await run(MINUTE)
+    const minute = Math.floor(Date.now() / 60_000)
+    expect(await run(HOUR)).toBe('ok')
+    expect(await upkeep()).toMatchObject({ count_llm_cache: { error: null, result: { entries: 3 } } })
+    const told = harness
+      .getLogs()
+      .flatMap(({ message }) => (message.includes('"counted"') ? [JSON.parse(message)] : []))
+    const [first, second] = Object.entries(told[0]?.minutes)
+    expect(first?.[1]).toEqual({ entries: 2, bytes: 17 })
+    expect(second?.[1]).toEqual({ entries: 1, bytes: 5 })
+    // The clock may have gone on by a minute since.
+    expect(minute + 90 - Number(first?.[0])).toBeOneOf([0, 1])
+    await supabase.sql('delete from llm_cache')
   })
 })
 
@@ -155,7 +186,7 @@ describe('each hour', () => {
     const { prune_expired, prune_dead_letters } = await upkeep()
     expect(prune_expired).toMatchObject({ error: expect.stringContaining('behind'), succeeded_at: null })
     expect(prune_dead_letters).toMatchObject({ error: null, result: { removed: 1 } })
-    expect(logged()).toEqual(['error prune_expired', 'info prune_dead_letters'])
+    expect(logged()).toEqual(['error prune_expired', 'info prune_dead_letters', 'info count_llm_cache'])
   })
 
   it('lets go of dead letters with the like of them', async () => {

@@ -3,7 +3,7 @@ import { seededRandom } from '../../scripts/seeded-random.ts'
 import { check, type HistoryEvent } from '../history/checker.ts'
 import { createClients, createTenants } from '../history/clients.ts'
 import { planOf, rage } from '../history/nemesis.ts'
-import { comeToRest, readStored } from '../history/rest.ts'
+import { comeToRest, readCosts, readStored } from '../history/rest.ts'
 import { type RecordingStack, startRecordingStack } from '../support/recording-stack.ts'
 
 // What was acknowledged is stored once, whoever is killed whenever: the workers as deployed on raw workerd, their
@@ -38,11 +38,18 @@ it(`loses, doubles and makes up nothing while workers are killed ${KILLS} times`
   await clients.stop()
   const abandoned = await comeToRest(stack, clients, tenants, 120_000)
   const stored = await readStored(stack)
+  const costs = await readCosts(stack)
   const { findings, lostWithinBounds, counts } = check(history, stored, BOUNDS)
   const { redelivered } = stack.queue.counts
   const kills = history.filter(({ type }) => type === 'kill').length
-  console.log(JSON.stringify({ seed, ...counts, kills, lostWithinBounds, abandoned, redelivered }))
+  console.log(JSON.stringify({ seed, ...counts, kills, lostWithinBounds, abandoned, redelivered, costs }))
   expect(findings).toEqual([])
+  expect(costs.ledgerUsd).toBeGreaterThan(0)
+  expect(costs.spentUsd).toBeCloseTo(costs.ledgerUsd, 9)
+  expect(costs.tenantsUsd).toBeCloseTo(costs.ledgerUsd, 9)
+  expect(costs.hitsUsd).toBeGreaterThan(0)
+  expect(costs.savedUsd).toBeCloseTo(costs.hitsUsd, 9)
+  expect(costs.waiting).toBe(0)
   expect(counts.ok).toBeGreaterThan(KILLS * 10)
   expect(stored.buried).toHaveLength(KILLS / 5)
   expect(redelivered).toBeGreaterThan(0)

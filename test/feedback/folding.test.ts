@@ -28,13 +28,15 @@ describe('folding', () => {
     expect(due('a', 4)).toBe(0)
   })
 
-  it('adds up by minute, tier and model, each duration in its bucket', () => {
+  it('adds up by minute, mode, tier and model, each duration in its bucket', () => {
     const folding = new HitFolding({ now: () => 0, rowsPerSecond: 1 })
     // On an edge, just above it, beyond the last, and from a clock that was set back.
     for (const totalMs of [1, 1.5, 200_000, -5]) folding.add(hit(59_999, totalMs))
     folding.add(hit(60_000, 3, { stream: true }))
     folding.add(hit(60_000, 3, { tier: 'kv' }))
     folding.add(hit(60_000, 3, { model: undefined }))
+    folding.add(hit(60_000, 3, { mode: 2 }))
+    folding.add(hit(60_000, 3, { mode: undefined, stream: true }))
     const folded = folding.take()
     const rows = folded.map(({ row }) => row)
     expect(folded[0]?.saved).toEqual({
@@ -43,8 +45,9 @@ describe('folding', () => {
       usage: { inputTokens: 40, outputTokens: 20 },
     })
     expect(
-      rows.map(({ starts_at, cache_tier, model, provider, requests, streams }) => [
+      rows.map(({ starts_at, mode, cache_tier, model, provider, requests, streams }) => [
         starts_at.slice(14, 19),
+        mode,
         cache_tier,
         model,
         provider,
@@ -52,14 +55,15 @@ describe('folding', () => {
         streams,
       ]),
     ).toEqual([
-      ['00:00', 'memory', 'openai:gpt-4o', 'openai', 4, 0],
-      ['01:00', 'memory', 'openai:gpt-4o', 'openai', 1, 1],
-      ['01:00', 'kv', 'openai:gpt-4o', 'openai', 1, 0],
-      ['01:00', 'memory', 'none', 'none', 1, 0],
+      ['00:00', 0, 'memory', 'openai:gpt-4o', 'openai', 4, 0],
+      ['01:00', 0, 'memory', 'openai:gpt-4o', 'openai', 2, 2],
+      ['01:00', 0, 'kv', 'openai:gpt-4o', 'openai', 1, 0],
+      ['01:00', 0, 'memory', 'none', 'none', 1, 0],
+      ['01:00', 2, 'memory', 'openai:gpt-4o', 'openai', 1, 0],
     ])
     expect(rows[0]?.total_buckets).toEqual([2, 1, ...new Array(14).fill(0), 0, 1])
     expect(rows[0]?.total_ms).toBe(200_002.5)
-    expect(new Set(rows.map(({ id }) => id)).size).toBe(4)
+    expect(new Set(rows.map(({ id }) => id)).size).toBe(5)
     expect(folding.take()).toEqual([])
   })
 

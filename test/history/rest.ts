@@ -2,6 +2,7 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { expect } from 'vitest'
+import { totalOf } from '../../src/metrics/totals.ts'
 import type { RecordingStack } from '../support/recording-stack.ts'
 import { OPERATOR_TOKEN } from '../support/stores.ts'
 import type { Stored, StoredRow } from './checker.ts'
@@ -72,5 +73,24 @@ export async function readStored({ supabase: { sql } }: RecordingStack): Promise
       `select id, coalesce(record -> 'row' ->> 'request_id', record -> 'row' -> 'tags' ->> 0, id::text) as op,
          tenant_id as tenant from dead_letters`,
     ),
+  }
+}
+
+/** What the ledger and the predictions say, and what was counted of it; dollars. */
+export async function readCosts({ supabase: { sql }, counted }: RecordingStack) {
+  const [stored] = await sql<{ ledger: number; hits: number; waiting: number }>(
+    `select (select coalesce(sum(cost_usd), 0)::float8 from ledger) as ledger,
+       (select coalesce(sum(saved_usd), 0)::float8 from ml_predictions)
+         + (select coalesce(sum(saved_usd), 0)::float8 from prediction_minutes) as hits,
+       (select count(*)::int from cost_counts) as waiting`,
+  )
+  const counters = await counted()
+  return {
+    ledgerUsd: stored?.ledger ?? 0,
+    spentUsd: totalOf(counters, 'cost_usd_total'),
+    tenantsUsd: totalOf(counters, 'tenant_cost_usd_total'),
+    hitsUsd: stored?.hits ?? 0,
+    savedUsd: totalOf(counters, 'cost_saved_usd_total'),
+    waiting: stored?.waiting ?? -1,
   }
 }

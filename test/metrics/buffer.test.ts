@@ -116,6 +116,39 @@ describe('the buffer of an isolate', () => {
     await Promise.all(pending)
   })
 
+  it('keeps nobody waiting after a silence, and the pace all the same', async () => {
+    const sentMs: number[] = []
+    const { request } = bufferOf(async () => {
+      sentMs.push(clock.now() - FAKE_START_MS)
+      return { flushMs: 4_000, soonMs: 250 }
+    })
+    request()
+    await clock.advance(2_000)
+    // Too early for another, though it was silent for a second.
+    await clock.advance(1_000)
+    request()
+    await clock.advance(3_000)
+    await clock.advance(10_000)
+    request()
+    await clock.advance(250)
+    request()
+    await clock.advance(3_999)
+    expect(sentMs).toEqual([2_000, 6_000, 16_250])
+    await clock.advance(1)
+    expect(sentMs.at(-1)).toBe(20_250)
+  })
+
+  it('does not wait to be told that somebody looks, where they came through its isolate', async () => {
+    const { take, calls } = shard()
+    const { buffer, request } = bufferOf(take)
+    buffer.hasten()
+    request()
+    await clock.advance(249)
+    expect(calls).toHaveLength(0)
+    await clock.advance(1)
+    expect(calls).toHaveLength(1)
+  })
+
   it('loses nothing when those who sleep are ended, while any request comes', async () => {
     const { take, counted } = shard()
     const { request } = bufferOf(take)

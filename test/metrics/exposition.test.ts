@@ -13,7 +13,7 @@ const linesOf = (text: string, start: string) => text.split('\n').filter((line) 
 describe('both formats', () => {
   it('begin with every family, and with counters at 0', () => {
     const lines = renderText(EMPTY).split('\n')
-    expect(lines.filter((line) => line.startsWith('# TYPE '))).toHaveLength(50)
+    expect(lines.filter((line) => line.startsWith('# TYPE '))).toHaveLength(46)
     expect(lines).toContain('beast_requests_received_total 0')
     expect(linesOf(renderText(EMPTY), 'beast_telemetry_dropped_total')).toHaveLength(4)
     expect(linesOf(renderText(EMPTY), 'beast_workflows_active')).toEqual([])
@@ -57,12 +57,12 @@ describe('both formats', () => {
   it('write numbers as scrapers read them', () => {
     const gauges = {
       telemetry_lag_seconds: 1e-7,
-      quality_improvement_ratio: Number.NaN,
+      tenant_budget_utilization_ratio: Number.NaN,
       start_time_seconds: -Infinity,
     }
     const text = renderText({ ...EMPTY, gauges })
     expect(text).toMatch(/^beast_telemetry_lag_seconds 1e-7$/m)
-    expect(text).toMatch(/^beast_quality_improvement_ratio NaN$/m)
+    expect(text).toMatch(/^beast_tenant_budget_utilization_ratio NaN$/m)
     expect(text).toMatch(/^beast_start_time_seconds -Inf$/m)
   })
 

@@ -73,7 +73,7 @@ const attempt = (more: Partial<AttemptFacts> = {}): AttemptFacts => ({
 
 describe('a settled request', () => {
   it('that a model answered', () => {
-    const { add, exemplars, gauges } = counting()
+    const { metrics, add, exemplars } = counting()
     const { counters, histograms } = add({ attempts: [attempt()] })
     const who = 'provider="openai",model="gpt"'
     expect(counters).toEqual({
@@ -92,7 +92,10 @@ describe('a settled request', () => {
     expect(exemplars['request_duration_seconds{mode="1",cache="miss"}']).toBe(
       '01a1fdd645ba7d39bc9e9c6660f4d2e7',
     )
-    expect(gauges).toEqual({ 'connections_active{kind="http"}': 0 })
+    expect(metrics.gauges()).toEqual({
+      'connections_active{kind="http"}': 0,
+      'connections_active{kind="sse"}': 0,
+    })
   })
 
   it('that the cache answered, as a stream', () => {
@@ -295,10 +298,20 @@ describe('names of series', () => {
 })
 
 it('tells how much of what came was counted', () => {
-  const { metrics, add, amounts, gauges } = counting()
+  const { metrics, add, amounts } = counting()
   expect(coverageOf(amounts().counters)).toEqual({ received: 0, counted: 0, ratio: 1 })
   metrics.received()
   add({})
   expect(coverageOf(amounts().counters)).toEqual({ received: 2, counted: 1, ratio: 0.5 })
-  expect(gauges['connections_active{kind="http"}']).toBe(1)
+  expect(metrics.gauges()).toEqual({
+    'connections_active{kind="http"}': 1,
+    'connections_active{kind="sse"}': 0,
+  })
+  metrics.streams()
+  expect(metrics.gauges()).toMatchObject({
+    'connections_active{kind="http"}': 0,
+    'connections_active{kind="sse"}': 1,
+  })
+  metrics.settled({ ...FACTS, stream: true, streaming: true })
+  expect(Object.values(metrics.gauges())).toEqual([0, 0])
 })

@@ -81,12 +81,17 @@ describe('judging an answer', () => {
     expect(judge({ choices: [choice()], usage: { prompt_tokens: 1, completion_tokens: 2 } })).toEqual({
       complete: true,
       refused: false,
+      truncated: false,
       usage: { inputTokens: 1, outputTokens: 2 },
       said: 'x',
     })
     expect(judge({ choices: [choice({ finish_reason: null })] })?.complete).toBe(false)
     expect(judge({ choices: [choice({ finish_reason: 'content_filter' })] })?.refused).toBe(true)
     expect(judge({ choices: [choice({ message: { refusal: 'no' } })] })?.refused).toBe(true)
+    expect(judge({ choices: [choice(), choice({ finish_reason: 'length' })] })).toMatchObject({
+      complete: true,
+      truncated: true,
+    })
     expect(judge({ choices: [choice()], error: null })?.complete).toBe(true)
   })
 

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { databaseKey, signerOf } from '../../scripts/stack/database-keys.ts'
-import recorder from '../../workers/recorder/index.ts'
+import recorder, { type Env } from '../../workers/recorder/index.ts'
 import { KEYS } from '../support/stores.ts'
 
 afterEach(() => vi.restoreAllMocks())
@@ -12,7 +12,7 @@ const keyOf = (days: number) =>
   })
 
 /** A batch, and what was said of each of its messages. */
-async function deliver(env: Parameters<typeof recorder.queue>[1], queue: string) {
+async function deliver(env: Partial<Env>, queue: string) {
   const said: unknown[] = []
   const log = vi.spyOn(console, 'error').mockImplementation(() => undefined)
   const messages = [1, 60].map((attempts) => ({
@@ -24,7 +24,7 @@ async function deliver(env: Parameters<typeof recorder.queue>[1], queue: string)
     retry: (options?: { delaySeconds?: number }) => said.push(options?.delaySeconds),
   }))
   const batch = { queue, messages, metadata: {}, ackAll: () => {}, retryAll: () => {} }
-  await recorder.queue(batch as unknown as Parameters<typeof recorder.queue>[0], env)
+  await recorder.queue(batch as unknown as Parameters<typeof recorder.queue>[0], env as Env)
   return { said, logged: log.mock.calls.map(([line]) => JSON.parse(String(line))) }
 }
 

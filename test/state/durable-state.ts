@@ -38,7 +38,12 @@ export function durableState(id: string): FakeState {
     },
   }
   return {
-    ctx: { id: { toString: () => id }, storage, waitUntil: () => {} } as unknown as DurableObjectState,
+    ctx: {
+      id: { toString: () => id },
+      storage,
+      waitUntil: () => {},
+      getWebSockets: () => [],
+    } as unknown as DurableObjectState,
     rows: (table) => Number(db.prepare(`select count(*) as n from ${table}`).get()?.n),
     statements: () => statements,
     alarmMs: () => alarmMs,

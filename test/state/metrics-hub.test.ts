@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Live } from '../../src/metrics/batch.ts'
 import { Tally } from '../../src/metrics/batch-tally.ts'
+import type { HeldByMinute, StockData } from '../../src/metrics/stock.ts'
 import { increase } from '../../src/metrics/window.ts'
 import { MetricsHub } from '../../workers/state/metrics-hub.ts'
 import { MetricsShard } from '../../workers/state/metrics-shard.ts'
@@ -64,7 +65,7 @@ function fleet() {
   }
   for (const [id, { ctx }] of shardStates) shards.set(id, new MetricsShard(ctx, shardEnv))
   const seqs = new Map<string, number>()
-  const count = async (id: string, requests: number) => {
+  const count = async (id: string, requests: number, stock?: StockData) => {
     const seq = (seqs.get(id) ?? 0) + 1
     seqs.set(id, seq)
     const tally = new Tally(10)
@@ -72,7 +73,9 @@ function fleet() {
     tally.sketch('request_duration_seconds', requests)
     const { counters, histograms, sketches } = tally.amounts()
     const added = { counters, histograms, gauges: { 'connections_active{kind="http"}': requests } }
-    shards.get(id)?.take({ isolate: id, seq, startedAtMs: Date.now(), added, sketches })
+    shards
+      .get(id)
+      ?.take({ isolate: id, seq, startedAtMs: Date.now(), added, sketches, ...(stock && { stock }) })
     await vi.advanceTimersByTimeAsync(0)
   }
   const counted = async () => {
@@ -91,7 +94,11 @@ function fleet() {
     await ringing
     return true
   }
-  return { startHub, hub: () => hub, count, counted, ring, faults, asked, hubState }
+  /** Shards start anew, as after an eviction. */
+  const restartShards = () => {
+    for (const [id, { ctx }] of shardStates) shards.set(id, new MetricsShard(ctx, shardEnv))
+  }
+  return { startHub, restartShards, hub: () => hub, count, counted, ring, faults, asked, hubState }
 }
 
 describe('the hub', () => {
@@ -236,5 +243,82 @@ describe('the hub', () => {
     const { value } = await reader.read()
     expect(new TextDecoder().decode(value).split('\n')).toHaveLength(2)
     await reader.cancel()
+  })
+})
+
+describe('what stores of the cache hold', () => {
+  const inMinutes = (minutes: number, entries: number, bytes: number): HeldByMinute => ({
+    [Math.floor(Date.now() / MINUTE_MS) + minutes]: { entries, bytes },
+  })
+  /** Entries and bytes of a tier, as everybody is told. */
+  const heldIn = async ({ hub }: ReturnType<typeof fleet>, tier: string) => {
+    const snapshot = hub().snapshot()
+    await vi.advanceTimersByTimeAsync(2_500)
+    const { gauges } = (await snapshot).totals
+    return [gauges[`cache_entries{tier="${tier}"}`], gauges[`cache_bytes{tier="${tier}"}`]]
+  }
+
+  it('is the sum of all shards, whoever took in and whoever let go, and ends by itself in silence', async () => {
+    const all = fleet()
+    await all.count('0', 1, { kv: inMinutes(40, 3, 300), redis: inMinutes(100, 1, 70) })
+    await all.count('1', 1, { kv: inMinutes(50, 2, 20) })
+    await all.count('2', 1, { kv: inMinutes(40, -1, -100) })
+    expect(await heldIn(all, 'kv')).toEqual([4, 220])
+    expect(await heldIn(all, 'redis')).toEqual([1, 70])
+    expect(await heldIn(all, 'supabase')).toEqual([undefined, undefined])
+    all.restartShards()
+    all.startHub()
+    expect(await heldIn(all, 'kv')).toEqual([4, 220])
+    await vi.advanceTimersByTimeAsync(45 * MINUTE_MS)
+    expect(await heldIn(all, 'kv')).toEqual([2, 20])
+    await vi.advanceTimersByTimeAsync(60 * MINUTE_MS)
+    expect([await heldIn(all, 'kv'), await heldIn(all, 'redis')]).toEqual([
+      [0, 0],
+      [0, 0],
+    ])
+  })
+
+  it('is set right by a count of Supabase, upon which later writes go on', async () => {
+    const all = fleet()
+    await all.count('0', 1, { supabase: inMinutes(90, 5, 500) })
+    await all.count('1', 1, { supabase: inMinutes(200, 4, 400), kv: inMinutes(30, 1, 1) })
+    expect(await heldIn(all, 'supabase')).toEqual([9, 900])
+    // Of one tenant's entries the oldest were pruned; something older is there of which nothing was heard.
+    const told = all
+      .hub()
+      .cacheCounted({ ...inMinutes(90, 3, 300), ...inMinutes(300, 10, 10), ...inMinutes(200, 4, 400) })
+    await vi.advanceTimersByTimeAsync(2_500)
+    await told
+    expect(await heldIn(all, 'supabase')).toEqual([17, 710])
+    expect(await heldIn(all, 'kv')).toEqual([1, 1])
+    await all.count('0', 1, { supabase: inMinutes(210, 1, 5) })
+    all.startHub()
+    expect(await heldIn(all, 'supabase')).toEqual([18, 715])
+    await vi.advanceTimersByTimeAsync(91 * MINUTE_MS)
+    expect(await heldIn(all, 'supabase')).toEqual([15, 415])
+  })
+})
+
+describe('probes', () => {
+  const gauges = async ({ hub }: ReturnType<typeof fleet>) =>
+    Object.fromEntries(
+      Object.entries((await hub().snapshot()).totals.gauges).filter(([series]) =>
+        series.startsWith('probe_'),
+      ),
+    )
+
+  it('are believed for as long as they keep coming; then it is the gateway that fails', async () => {
+    const all = fleet()
+    expect(await gauges(all)).toEqual({})
+    all.hub().probed({ gateway: 1, redis: 0 })
+    const known = { 'probe_success{target="gateway"}': 1, 'probe_success{target="redis"}': 0 }
+    expect(await gauges(all)).toEqual(known)
+    all.startHub()
+    await vi.advanceTimersByTimeAsync(2 * MINUTE_MS)
+    expect(await gauges(all)).toEqual(known)
+    await vi.advanceTimersByTimeAsync(MINUTE_MS)
+    expect(await gauges(all)).toEqual({ 'probe_success{target="gateway"}': 0 })
+    all.hub().probed({ gateway: 1 })
+    expect(await gauges(all)).toEqual({ 'probe_success{target="gateway"}': 1 })
   })
 })

@@ -23,9 +23,9 @@ export const startBrowser = (): Promise<Browser> =>
     ],
   })
 
-/** For people to look at; kept out of the repository. */
-export async function screenshot(page: Page, name: string): Promise<void> {
+/** For people to look at; kept out of the repository. @param fullPage also what lies below */
+export async function screenshot(page: Page, name: string, fullPage = true): Promise<void> {
   const dir = join(ROOT, 'test/output')
   mkdirSync(dir, { recursive: true })
-  await page.screenshot({ path: join(dir, `${name}.png`), fullPage: true })
+  await page.screenshot({ path: join(dir, `${name}.png`), fullPage })
 }

@@ -8,6 +8,8 @@ import { bundle, freePort, type Served, serve, writeConfig } from '../../scripts
 import { type SimulatedProvider, startSimulatedProvider } from '../../scripts/simulated-provider.ts'
 import { AdminClient } from '../../scripts/stack/admin-client.ts'
 import type { EmbeddedSupabase } from '../../scripts/stack/supabase.ts'
+import { shardOfTeller } from '../../src/metrics/cost-counts.ts'
+import type { MetricsSnapshot } from '../../src/metrics/snapshot.ts'
 import {
   type BatchVerdict,
   type DurableQueue,
@@ -44,6 +46,8 @@ export interface RecordingStack {
   readonly admin: AdminClient
   /** Where the account objects keep their files. */
   readonly accounts: string
+  /** What the recorder had counted: the totals of its shard, which is killed with it and keeps its files. */
+  counted(): Promise<MetricsSnapshot['counters']>
   close(): Promise<void>
 }
 
@@ -53,7 +57,11 @@ const V8_FLAGS = ['--max-heap-size=128']
 /** Hands what it is given to the recorder as the platform would: an event of a queue. */
 const DOOR = `export default {
   async fetch(request, env) {
-    if (request.method !== 'POST') return new Response('ok')
+    if (request.method !== 'POST') {
+      if (!request.url.includes('?shard=')) return new Response('ok')
+      const shard = env.METRICS_SHARD.idFromName(new URL(request.url).searchParams.get('shard'))
+      return Response.json((await env.METRICS_SHARD.get(shard).report(0)).totals.counters)
+    }
     const { queue, messages } = await request.json()
     const batch = messages.map(({ timestampMs, ...message }) => ({ ...message, timestamp: new Date(timestampMs) }))
     return Response.json(await env.RECORDER.queue(queue, batch))
@@ -124,7 +132,13 @@ async function start(
     await worker.start()
   }
   const admin = new AdminClient(gateway.url, OPERATOR_TOKEN)
-  return { gateway, recorder, queue, supabase, proxy, provider, admin, accounts: accountsIn(dir), close }
+  const counted = async () => {
+    const [teller] = await supabase.sql<{ id: string }>('select id from cost_tellers')
+    const shard = shardOfTeller(teller?.id ?? '')
+    return (await (await fetch(`${recorder.url}/?shard=${shard}`)).json()) as MetricsSnapshot['counters']
+  }
+  const accounts = accountsIn(dir)
+  return { gateway, recorder, queue, supabase, proxy, provider, admin, accounts, counted, close }
 }
 
 /** workerd's own folder for the class whose `uniqueKey` is "account". */
@@ -176,16 +190,33 @@ function gatewayConfig(
 
 function recorderConfig(dir: string, port: number, texts: Readonly<Record<string, string>>): string {
   mkdirSync(join(dir, 'door'))
+  mkdirSync(join(dir, 'shards'))
   const mainFile = join(dir, 'door/door.js')
+  const objects = (name: string, className: string, service: string) =>
+    `(name = "${name}", durableObjectNamespace = (className = "${className}", serviceName = "${service}"))`
+  const shards = objects('METRICS_SHARD', 'MetricsShard', 'state')
   writeFileSync(mainFile, DOOR)
   const door = {
     mainFile,
-    bindings: ['(name = "RECORDER", service = "recorder")'],
+    bindings: ['(name = "RECORDER", service = "recorder")', shards],
     flags: ['service_binding_extra_handlers'],
   }
   const built = bundle(ROOT, 'workers/recorder/wrangler.toml', join(dir, 'recorder'))
-  const recorder = { mainFile: join(built, 'index.js'), texts }
-  return writeConfig(join(dir, 'recorder.capnp'), port, door, { recorder }, [], V8_FLAGS)
+  const recorder = { mainFile: join(built, 'index.js'), texts, bindings: [shards] }
+  // The gateway's own objects are another process's.
+  const classes = ['MetricsShard', 'MetricsHub'].map(
+    (name) => `(className = "${name}", uniqueKey = "${name}", enableSql = true)`,
+  )
+  const state = {
+    mainFile: join(bundle(ROOT, 'workers/state/wrangler.toml', join(dir, 'shard-state')), 'index.js'),
+    bindings: [shards, objects('METRICS_HUB', 'MetricsHub', 'state')],
+    more: [
+      `durableObjectNamespaces = [${classes.join(', ')}]`,
+      'durableObjectStorage = (localDisk = "shards")',
+    ],
+  }
+  const disk = `(name = "shards", disk = (path = "${join(dir, 'shards')}", writable = true))`
+  return writeConfig(join(dir, 'recorder.capnp'), port, door, { recorder, state }, [disk], V8_FLAGS)
 }
 
 function killable(config: string, port: number, path: string, inspectorPort: number): Killable {

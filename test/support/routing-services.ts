@@ -20,16 +20,20 @@ import type { WireFormat } from '../../src/providers/adapter.ts'
 import { productionPolicy } from '../../src/providers/address-policy.ts'
 import type { Fetch } from '../../src/providers/fetch.ts'
 import type { ChatLimits } from '../../src/routing/ask.ts'
+import type { Flights } from '../../src/routing/flights.ts'
 import { IdempotencyKeys } from '../../src/routing/idempotency-keys.ts'
 import { RetryBudget } from '../../src/routing/retry-budget.ts'
 import type { RequestEvent } from '../../src/routing/settlement.ts'
 import type { Accounts } from '../../src/routing/spending.ts'
 import { Authenticator } from '../../src/tenants/authenticator.ts'
+import { IsolateRates } from '../../src/tenants/isolate-rates.ts'
+import type { Limits } from '../../src/tenants/limits.ts'
 import type { BudgetKind } from '../../src/tenants/tenant.ts'
 import { KeyDigest } from '../../src/tenants/virtual-key.ts'
+import { workerClock } from '../../workers/clock.ts'
 import type { Administration } from '../../workers/gateway/administration.ts'
 import { isolateBuffer, isolateMetrics, knownRoutes } from '../../workers/gateway/isolate-metrics.ts'
-import { type Services, workerClock } from '../../workers/gateway/services.ts'
+import type { Services } from '../../workers/gateway/services.ts'
 import { memoryClaims } from './idempotency.ts'
 import { hitFolding } from './telemetry.ts'
 
@@ -57,6 +61,9 @@ export interface RoutingOptions {
   readonly fetch?: Fetch
   readonly accounts?: Accounts
   readonly budget?: BudgetKind
+  readonly keyLimits?: Limits | undefined
+  readonly tenantLimits?: Limits | undefined
+  readonly flights?: Flights
 }
 
 export interface RoutingServices {
@@ -142,14 +149,16 @@ export function routingServices(options: RoutingOptions): RoutingServices {
     registry: { of: async () => snapshot },
   })
   const counts = new RequestCounts()
-  const { buffer } = isolateBuffer(clock, async () => ({ flushMs: 2_000 }))
+  const { buffer, pools } = isolateBuffer(clock, async () => ({ flushMs: 2_000 }))
   const metrics = isolateMetrics({
     buffer,
+    pools,
     clock,
     routes: knownRoutes(catalogue, providers),
     modes: DEFAULT_MODES,
     reportedNames: { tools: new Set(), agents: new Set(), sources: new Set() },
     loadTenants: async () => [],
+    loadBudgets: async () => [],
   })
   const vault = new Vault(new Uint8Array(32).fill(1))
   const slots = new SlotMaker(vault)
@@ -189,7 +198,9 @@ export function routingServices(options: RoutingOptions): RoutingServices {
             cacheByUser: true,
             keepsText: false,
             budget: options.budget ?? 'none',
+            limits: options.tenantLimits,
           },
+          limits: options.keyLimits,
         }),
       },
       store: { get: async () => undefined, put: async () => {} },
@@ -221,10 +232,12 @@ export function routingServices(options: RoutingOptions): RoutingServices {
         }),
       }),
       slots,
+      flights: options.flights,
       accounts: options.accounts ?? {
         maySpend: async () => ({ kind: 'allowed', isWatched: false, isHard: false }),
       },
       bounds: listBounds(),
+      rates: new IsolateRates(),
       outputCapTokens: 4_096,
       limits: { ...LIMITS, ...limits },
     },

@@ -34,7 +34,7 @@ export const facts = (number: number, more: Partial<PredictionFacts> = {}): Tele
   userHash: undefined,
   promptHash: undefined,
   said: undefined,
-  sentLength: 40,
+  sentBytes: 40,
   prompt: undefined,
   receivedAtMs: 1_800_000_000_000,
   totalMs: 3,

@@ -3,7 +3,10 @@ import type { Clock } from '../../src/core/clock.ts'
 import { uuidv7 } from '../../src/core/ids.ts'
 import type { Vault } from '../../src/core/vault.ts'
 import type { BudgetDesk } from '../../src/cost/budget-desk.ts'
+import type { CostStore } from '../../src/cost/costs.ts'
 import type { Prices } from '../../src/cost/prices.ts'
+import { SupabaseCosts } from '../../src/cost/supabase-costs.ts'
+import { HistoryReader } from '../../src/dashboard/history-reader.ts'
 import { FeedbackDesk } from '../../src/feedback/acceptance.ts'
 import { outboxOfAnySize } from '../../src/feedback/any-size.ts'
 import { DeadLetters } from '../../src/feedback/dead-letters.ts'
@@ -12,10 +15,13 @@ import type { FeedbackReader } from '../../src/feedback/listing.ts'
 import type { TelemetryMessage } from '../../src/feedback/outbox.ts'
 import { Privacy } from '../../src/feedback/privacy.ts'
 import { SupabasePrivacy } from '../../src/feedback/privacy-supabase.ts'
+import type { RequestReader } from '../../src/feedback/request-story.ts'
 import { SupabaseFeedback } from '../../src/feedback/supabase-feedback.ts'
 import { SupabaseRecords } from '../../src/feedback/supabase-records.ts'
+import { SupabaseRequests } from '../../src/feedback/supabase-requests.ts'
 import { FeedbackTokens } from '../../src/feedback/token.ts'
 import { CustomUsageReader } from '../../src/metrics/custom-usage.ts'
+import type { Probes } from '../../src/metrics/probes.ts'
 import type { SealedKeyStore } from '../../src/models/key-rotation.ts'
 import type { ModelManagement, ProviderKeys } from '../../src/models/manage.ts'
 import type { RegistryCache } from '../../src/models/registry-cache.ts'
@@ -27,15 +33,18 @@ import type { Fetch } from '../../src/providers/fetch.ts'
 import type { AuditLog } from '../../src/tenants/audit.ts'
 import type { Authenticator } from '../../src/tenants/authenticator.ts'
 import type { KvKeyRecords } from '../../src/tenants/kv-records.ts'
+import type { LimitDesk } from '../../src/tenants/limit-desk.ts'
 import { SupabaseAudit } from '../../src/tenants/supabase-audit.ts'
 import { SupabaseDirectory } from '../../src/tenants/supabase-directory.ts'
 import { SupabaseTenants } from '../../src/tenants/supabase-tenants.ts'
 import type { TenantStore } from '../../src/tenants/tenant-settings.ts'
 import type { KeyDigest } from '../../src/tenants/virtual-key.ts'
 import { accountOutbox } from './account-outbox.ts'
-import { type AccountOf, budgetDesk } from './accounts.ts'
+import { type AccountOf, budgetDesk, limitDesk } from './accounts.ts'
 import { redisConnector, serviceConnector } from './connectors.ts'
 import type { Env } from './env.ts'
+import type { IsolateMetrics } from './isolate-metrics.ts'
+import { type ProbeIo, probe } from './probe.ts'
 import { Readiness } from './readiness.ts'
 
 /** What the routes that manage and rate need beside the services. */
@@ -45,6 +54,8 @@ export interface Administration {
   readonly tenants: TenantStore
   readonly keyRecords: KvKeyRecords
   readonly readiness: Readiness
+  /** Tries, as a request would, all that requests need. */
+  readonly probe: () => Promise<Probes>
   readonly models: ModelManagement
   /** What each tenant added to the catalogue, as this isolate knows it. */
   readonly registry: RegistryCache
@@ -55,9 +66,14 @@ export interface Administration {
     readonly reader: FeedbackReader
   }
   readonly customUsage: CustomUsageReader
+  readonly history: HistoryReader
+  /** What is recorded of each request. */
+  readonly requests: RequestReader
   readonly deadLetters: DeadLetters
   readonly privacy: Privacy
   readonly budgets: BudgetDesk
+  readonly costs: CostStore
+  readonly limits: LimitDesk
   /** Tells the tenant's account object, after which the key never spends again. */
   revokeInAccount(tenantId: string, keyId: string): Promise<void>
 }
@@ -78,13 +94,19 @@ export interface Shared {
   /** For addresses that tenants gave. */
   readonly guarded: Fetch
   readonly userHashes: KeyedHashes
+  readonly metrics: Pick<IsolateMetrics, 'rated'>
+  readonly upstream: Pick<ProbeIo, 'providers' | 'list'>
+  /** Stand before a model's own name. */
+  readonly providerNames: readonly string[]
   readonly send: (message: TelemetryMessage) => Promise<void>
 }
 
-/** For whole batches and pages, which nobody's request waits for. */
+/** For whole batches, pages and months, which no model's answer waits for. */
 const BATCH_TIMEOUT_MS = 20_000
 /** For a change that an operator waits for: given up early, nobody would know whether it was made. */
 const CHANGE_TIMEOUT_MS = 10_000
+/** For a search, which somebody waits for, and which may have to read many rows. */
+const SEARCH_TIMEOUT_MS = 8_000
 /** Of the records only ratings are stored from here. */
 const NO_PRICES: Prices = { priceOf: () => undefined }
 
@@ -92,17 +114,19 @@ const NO_PRICES: Prices = { priceOf: () => undefined }
 export function createAdministration(env: Env, shared: Shared): Administration {
   const { clock, vault, supabase, account, digest, keyRecords, authenticator, send } = shared
   const forget = (tenantId: string): void => authenticator.forget(tenantId)
-  const patient = serviceConnector(env, CHANGE_TIMEOUT_MS)
+  const patient = serviceConnector(env, { timeoutMs: CHANGE_TIMEOUT_MS })
+  const readiness = new Readiness(clock, {
+    kv: async () => void (await env.CACHE.get('readiness', 'text')),
+    redis: async () => void (await redisConnector(env)().get('readiness')),
+    supabase: async () => void (await supabase().from('tenants').select('id').limit(1).throwOnError()),
+  })
   return {
     audit: new SupabaseAudit(patient),
     directory: new SupabaseDirectory(patient, digest, clock.now),
     tenants: new SupabaseTenants(patient),
     keyRecords,
-    readiness: new Readiness(clock, {
-      kv: async () => void (await env.CACHE.get('readiness', 'text')),
-      redis: async () => void (await redisConnector(env)().get('readiness')),
-      supabase: async () => void (await supabase().from('tenants').select('id').limit(1).throwOnError()),
-    }),
+    readiness,
+    probe: () => probe({ readiness, ...shared.upstream }),
     models: {
       clock,
       store: shared.modelStore,
@@ -118,14 +142,20 @@ export function createAdministration(env: Env, shared: Shared): Administration {
       desk: new FeedbackDesk(
         clock.now,
         outboxOfAnySize(accountOutbox(env.ACCOUNT), new SupabaseRecords(supabase, NO_PRICES)),
+        (row) => shared.metrics.rated(row),
       ),
       tokens: new FeedbackTokens(vault),
       reader: new SupabaseFeedback(supabase, clock.now),
     },
     customUsage: new CustomUsageReader(supabase),
+    history: new HistoryReader(serviceConnector(env, { timeoutMs: BATCH_TIMEOUT_MS }), clock.now),
+    requests: new SupabaseRequests(
+      serviceConnector(env, { timeoutMs: SEARCH_TIMEOUT_MS }),
+      shared.providerNames,
+    ),
     deadLetters: new DeadLetters(supabase, send),
     privacy: new Privacy({
-      store: new SupabasePrivacy(serviceConnector(env, BATCH_TIMEOUT_MS)),
+      store: new SupabasePrivacy(serviceConnector(env, { timeoutMs: BATCH_TIMEOUT_MS })),
       hashes: shared.userHashes,
       now: clock.now,
       eraseAccount: async (tenantId) => account(tenantId).erase(),
@@ -133,6 +163,8 @@ export function createAdministration(env: Env, shared: Shared): Administration {
       forget,
     }),
     budgets: budgetDesk(supabase, account, clock.now, forget),
+    costs: new SupabaseCosts(serviceConnector(env, { timeoutMs: BATCH_TIMEOUT_MS }), clock.now),
+    limits: limitDesk(supabase, account, forget),
     revokeInAccount: async (tenantId, keyId) => account(tenantId).revoke(keyId),
   }
 }

@@ -1,5 +1,7 @@
 import type { SupabaseClient } from '@supabase/supabase-js'
 import { Redis } from '@upstash/redis/cloudflare'
+import type { KvStore } from '../../src/core/kv.ts'
+import type { Pools } from '../../src/metrics/pools.ts'
 import { supabaseConnector } from '../supabase.ts'
 import { type Env, requireSecret } from './env.ts'
 
@@ -7,23 +9,40 @@ import { type Env, requireSecret } from './env.ts'
 const STORE_TIMEOUT_MS = 2_000
 
 /** Supabase with all rights. */
-export function serviceConnector(env: Env, timeoutMs = STORE_TIMEOUT_MS): () => SupabaseClient {
+export function serviceConnector(
+  env: Env,
+  { pools, timeoutMs = STORE_TIMEOUT_MS }: { pools?: Pools; timeoutMs?: number } = {},
+): () => SupabaseClient {
   const keyName = 'SUPABASE_SECRET_KEY'
   return supabaseConnector({
     url: requireSecret(env, 'SUPABASE_URL'),
     key: requireSecret(env, keyName),
     keyName,
     timeoutMs,
+    ...(pools && { held: (call) => pools.hold('supabase', call) }),
   })
 }
 
 /** Supabase as whoever looks up cached answers, and may do nothing else. */
-export function readerConnector(env: Env): () => SupabaseClient {
+export function readerConnector(env: Env, pools: Pools): () => SupabaseClient {
   const { SUPABASE_READER_KEY: key } = env
-  if (!key) return serviceConnector(env)
+  if (!key) return serviceConnector(env, { pools })
   const url = requireSecret(env, 'SUPABASE_URL')
-  return supabaseConnector({ url, key, keyName: 'SUPABASE_READER_KEY', timeoutMs: STORE_TIMEOUT_MS })
+  return supabaseConnector({
+    url,
+    key,
+    keyName: 'SUPABASE_READER_KEY',
+    timeoutMs: STORE_TIMEOUT_MS,
+    held: (call) => pools.hold('supabase', call),
+  })
 }
+
+/** The same store, its calls counted while they wait. */
+export const pooledKv = (kv: KvStore, pools: Pools): KvStore => ({
+  get: (key, type) => pools.hold('kv', kv.get(key, type)),
+  put: (key, value, options) => pools.hold('kv', kv.put(key, value, options)),
+  delete: (key) => pools.hold('kv', kv.delete(key)),
+})
 
 /** @returns a client a call, which throws where Redis is not configured */
 export function redisConnector(env: Env): () => Redis {

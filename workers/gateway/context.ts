@@ -14,6 +14,8 @@ export class RequestScope {
   readonly env: Env
   /** Set where an error is to name the prediction that it ended. */
   predictionId: string | undefined
+  /** Set where the caller has limits: what they leave. */
+  limitHeaders: Readonly<Record<string, string>> | undefined
   readonly #servicesOf: ServicesOf
   readonly #request: Request
   readonly #givenId: string | undefined

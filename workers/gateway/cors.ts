@@ -2,9 +2,11 @@ import type { RequestScope } from './context.ts'
 import { listOf } from './env.ts'
 
 const ANSWER_HEADERS =
-  'age, cache-status, idempotency-replayed, retry-after, x-beast-prediction, x-request-id'
+  'age, cache-status, idempotency-replayed, retry-after, retry-after-ms, x-beast-limits, x-beast-prediction, ' +
+  'x-ratelimit-limit-requests, x-ratelimit-limit-tokens, x-ratelimit-remaining-requests, ' +
+  'x-ratelimit-remaining-tokens, x-ratelimit-reset-requests, x-ratelimit-reset-tokens, x-request-id'
 const REQUEST_HEADERS =
-  'authorization, content-type, cache-control, idempotency-key, x-beast-cache, x-request-id'
+  'authorization, content-type, cache-control, idempotency-key, x-beast-cache, x-beast-tags, x-request-id'
 const MAX_AGE_SECONDS = '600'
 
 /**

@@ -1,6 +1,7 @@
 import { GatewayError } from '../../src/core/errors.ts'
 import type { TelemetryMessage } from '../../src/feedback/outbox.ts'
 import type { Account } from '../state/account.ts'
+import type { Flight } from '../state/flight.ts'
 import type { Idempotency } from '../state/idempotency.ts'
 import type { MetricsHub } from '../state/metrics-hub.ts'
 import type { MetricsShard } from '../state/metrics-shard.ts'
@@ -14,6 +15,8 @@ export interface Env {
   readonly AI?: WorkersAiBinding
   /** Rows on their way to the recorder. */
   readonly TELEMETRY: Queue<TelemetryMessage>
+  /** Where requests that are alike find each other; absent = each asks for itself. */
+  readonly FLIGHT?: DurableObjectNamespace<Flight>
   readonly IDEMPOTENCY: DurableObjectNamespace<Idempotency>
   /** What isolates count: theirs is the shard of `shardName`, the hub is all of them. */
   readonly METRICS_SHARD: DurableObjectNamespace<MetricsShard>
@@ -76,6 +79,8 @@ export interface Env {
   readonly UPSTREAM_FIRST_TOKEN_MS?: string
   /** After so long without an answer a second model is asked beside the first; unset = never. */
   readonly HEDGE_AFTER_MS?: string
+  /** `off`: requests that are alike and under way at once each ask the model. */
+  readonly FLIGHTS?: string
   /** Hits of one tenant that get a row of their own in an isolate, a second; beyond it they are added up. Default 50. */
   readonly HIT_ROWS_PER_SECOND?: string
   /** Which kind of requests counts as which mode, `named=1,custom=2,choice=3,task=4`. */

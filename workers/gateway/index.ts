@@ -1,15 +1,7 @@
-import type { Administration } from './administration.ts'
 import { createFetch } from './app.ts'
 import type { Env } from './env.ts'
-import { createServices, type Services } from './services.ts'
+import { servicesOf } from './isolate.ts'
 
-// One isolate, one set of services: values and bindings only, nothing that belongs to a request.
-let services: (Services & Administration) | undefined
-
-const servicesOf = (env: Env, request: Request): Services & Administration => {
-  // Where the platform says nothing of the place, as on a laptop, there is no `cf`.
-  services ??= createServices(env, request.cf?.continent as string | undefined)
-  return services
-}
+export { Upkeep } from './upkeep.ts'
 
 export default { fetch: createFetch(servicesOf) } satisfies ExportedHandler<Env>

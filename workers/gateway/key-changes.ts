@@ -1,6 +1,7 @@
 import type { Context } from 'hono'
 import { GatewayError } from '../../src/core/errors.ts'
 import { OPERATOR } from '../../src/tenants/audit.ts'
+import { limitsOf } from '../../src/tenants/limit-columns.ts'
 import type { KeyListing, StoredKey } from '../../src/tenants/supabase-directory.ts'
 import type { AppEnv } from './context.ts'
 import { audited } from './middleware/audit.ts'
@@ -15,7 +16,7 @@ export interface Rotated extends KeyListing {
 }
 
 /**
- * A new key with all that the old one may and its budgets, for as long as that one was given; the old one ends after the
+ * A new key with all that the old one may its budgets and limits, for as long as that one was given; the old one ends after the
  * overlap, or when it was to end in any case.
  * @throws GatewayError `conflict` when the old one has ended already
  */
@@ -39,6 +40,7 @@ export async function rotateKey(c: Context<AppEnv>, old: StoredKey, overlapHours
     const made = await stored(directory.copy(old, id, expires_at))
     try {
       await copyBudgets(c, old, id)
+      await copyLimits(c, old, id)
       if (overlapHours === 0) await endNow(c, old)
       else await stored(directory.expire(old.id, ends_at))
     } catch (error) {
@@ -59,6 +61,16 @@ async function copyBudgets(
   const own = (await budgets.states(tenant_id)).filter(({ keyId }) => keyId === oldId)
   for (const { period, limitNanoUsd, isHard } of own)
     await stored(budgets.put(tenant_id, { keyId: id, period, limitNanoUsd, isHard }))
+}
+
+/** They stand in the new key's row already; the account is told of them. */
+async function copyLimits(
+  c: Context<AppEnv>,
+  { tenant_id, ...old }: StoredKey,
+  keyId: string,
+): Promise<void> {
+  const limits = limitsOf(old)
+  if (limits) await stored(c.env.services.limits.put(tenant_id, { keyId, ...limits }))
 }
 
 async function endNow(c: Context<AppEnv>, { id, tenant_id, digest }: StoredKey): Promise<void> {

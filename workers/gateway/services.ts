@@ -8,14 +8,16 @@ import { HitFolding } from '../../src/feedback/folding.ts'
 import { KeyedHashes } from '../../src/feedback/keyed-hashes.ts'
 import type { TelemetryMessage } from '../../src/feedback/outbox.ts'
 import { Telemetry } from '../../src/feedback/telemetry.ts'
+import { seriesName } from '../../src/metrics/catalogue.ts'
 import { ModelStats } from '../../src/metrics/model-stats.ts'
 import { RequestCounts } from '../../src/metrics/request-counts.ts'
 import { Catalogue } from '../../src/models/catalogue.ts'
 import { HealthBook } from '../../src/models/health.ts'
 import { OpenedKeys } from '../../src/models/opened-keys.ts'
-import type { SealedCredential } from '../../src/models/provider.ts'
+import type { Provider, SealedCredential } from '../../src/models/provider.ts'
 import { RegistryCache, type RegistryTrouble } from '../../src/models/registry-cache.ts'
 import { SupabaseModels } from '../../src/models/supabase-models.ts'
+import { WELL_KNOWN_NAMES } from '../../src/models/well-known.ts'
 import { guardedFetch } from '../../src/providers/address-policy.ts'
 import type { Fetch } from '../../src/providers/fetch.ts'
 import { listModels } from '../../src/providers/list-models.ts'
@@ -27,13 +29,15 @@ import { Authenticator } from '../../src/tenants/authenticator.ts'
 import { KvKeyRecords } from '../../src/tenants/kv-records.ts'
 import { SupabaseDirectory } from '../../src/tenants/supabase-directory.ts'
 import { KeyDigest } from '../../src/tenants/virtual-key.ts'
+import { workerClock } from '../clock.ts'
 import { spendingServices } from './accounts.ts'
 import { addressPolicyOf } from './addresses.ts'
 import { type Administration, createAdministration } from './administration.ts'
 import { cacheChain } from './cache-chain.ts'
 import { claimStore } from './claims.ts'
-import { serviceConnector } from './connectors.ts'
+import { pooledKv, serviceConnector } from './connectors.ts'
 import { type Env, MIN_SECRET_LENGTH, positiveInteger, requireSecret } from './env.ts'
+import { flightsOf } from './flights.ts'
 import {
   type IsolateMetrics,
   isolateMetrics,
@@ -63,28 +67,30 @@ export interface Services {
   readonly maxBodyBytes: number
 }
 
-export const workerClock: Clock = {
-  now: () => Date.now(),
-  after: (ms, fn) => {
-    const timer = setTimeout(fn, ms)
-    return () => clearTimeout(timer)
-  },
+/** What the platform says of where a request came from and which data centre took it. */
+export interface Place {
+  readonly continent?: string | undefined
+  readonly colo?: string | undefined
 }
 
 const KIB = 1024
+/** Nearly all that an isolate hands on is predictions. */
+const IN_HAND = seriesName('write_queue_depth', { table: 'ml_predictions' })
 
 /**
  * Builds the services from the environment.
- * @param continent where the isolate's first request came from
+ * @param place where the isolate's first request came from and arrived
  * @throws GatewayError `misconfigured`, naming the secret that is missing
  */
-export function createServices(env: Env, continent?: string): Services & Administration {
+export function createServices(env: Env, place: Place = {}): Services & Administration {
   const clock = workerClock
   const vault = new Vault(rootSecret(env))
-  const supabase = serviceConnector(env)
+  const { buffer, observer, pools } = shardedBuffer(env, clock, place.continent)
+  const supabase = serviceConnector(env, { pools })
   const digest = new KeyDigest(requireSecret(env, 'KEY_PEPPER', MIN_SECRET_LENGTH))
   const directory = new SupabaseDirectory(supabase, digest, clock.now)
-  const keyRecords = new KvKeyRecords(env.CACHE, vault)
+  const kv = pooledKv(env.CACHE, pools)
+  const keyRecords = new KvKeyRecords(kv, vault)
   const authenticator = new Authenticator({
     clock,
     digest,
@@ -92,9 +98,8 @@ export function createServices(env: Env, continent?: string): Services & Adminis
     store: keyRecords,
     noteUse: (keyId, atMs) => directory.used(keyId, atMs),
   })
-  const { buffer, observer } = shardedBuffer(env, clock, continent)
-  const chain = cacheChain(env, clock, observer, supabase)
-  const fetchUpstream: Fetch = (url, init) => fetch(url, init)
+  const chain = cacheChain({ env, clock, observer, pools, kv, supabase })
+  const fetchUpstream: Fetch = (url, init) => pools.hold('upstream', fetch(url, init))
   const policy = addressPolicyOf(env)
   const guarded = guardedFetch(fetchUpstream, policy)
   const modelStore = new SupabaseModels(supabase, clock.now)
@@ -103,23 +108,21 @@ export function createServices(env: Env, continent?: string): Services & Adminis
   const openKey = ({ place, sealed }: SealedCredential) => opened.open(place, sealed)
   const registry = new RegistryCache({ clock, store: modelStore, report: reportRegistryTrouble })
   const providers = configuredProviders(env)
-  const catalogue = new Catalogue({
-    clock,
-    providers,
-    registry,
-    list: (provider) => listModels({ fetch: fetchUpstream, guarded, openKey }, provider),
-  })
+  const list = (provider: Provider) => listModels({ fetch: fetchUpstream, guarded, openKey }, provider)
+  const catalogue = new Catalogue({ clock, providers, registry, list })
   const pseudonym = env.GATEWAY_ID || `beast-${crc32(requireSecret(env, 'SUPABASE_URL'))}`
   const account = (tenantId: string) => env.ACCOUNT.get(env.ACCOUNT.idFromName(tenantId))
   const counts = new RequestCounts()
   const modelStats = new ModelStats(clock)
   const metrics = isolateMetrics({
     buffer,
+    pools,
     clock,
     routes: knownRoutes(catalogue, providers),
     modes: requestModes(env),
     reportedNames: reportedNames(env),
-    loadTenants: () => largestTenants(env.CACHE, supabase, clock.now()),
+    loadTenants: () => largestTenants(kv, supabase, clock.now()),
+    loadBudgets: async (tenantId) => account(tenantId).budgetStates(),
   })
   const slots = new SlotMaker(vault)
   const userHashes = new KeyedHashes(vault, 'user-hash')
@@ -135,7 +138,9 @@ export function createServices(env: Env, continent?: string): Services & Adminis
     send,
     folding,
     hashes: new KeyedHashes(vault, 'answer-hash'),
+    labelling: metrics.labelling,
   })
+  buffer.gaugesFrom(() => ({ [IN_HAND]: telemetry.states().held }))
   return {
     clock,
     catalogue,
@@ -165,6 +170,7 @@ export function createServices(env: Env, continent?: string): Services & Adminis
       slots,
       folding,
       userHashes,
+      flights: env.FLIGHT && flightsAreOn(env) ? flightsOf(clock, env.FLIGHT, place.colo) : undefined,
       ...spendingServices(env, account),
       limits: {
         answerMs: positiveInteger(env, 'UPSTREAM_TIMEOUT_MS', 300_000),
@@ -191,9 +197,22 @@ export function createServices(env: Env, continent?: string): Services & Adminis
       policy,
       guarded,
       userHashes,
+      upstream: { providers, list },
+      metrics,
+      providerNames: [...new Set(['custom', ...WELL_KNOWN_NAMES, ...providers.map(({ name }) => name)])],
       send,
     }),
   }
+}
+
+/** @throws GatewayError `misconfigured` */
+function flightsAreOn({ FLIGHTS = 'on' }: Env): boolean {
+  if (FLIGHTS === 'on' || FLIGHTS === 'off') return FLIGHTS === 'on'
+  throw new GatewayError(
+    'misconfigured',
+    'The gateway is not configured: FLIGHTS must be on or off.',
+    'Correct FLIGHTS and deploy again.',
+  )
 }
 
 const reportRegistryTrouble = (trouble: RegistryTrouble): void =>

@@ -1,5 +1,5 @@
 import type { Env } from '../gateway/env.ts'
-import gateway from '../gateway/index.ts'
+import gateway, * as parts from '../gateway/index.ts'
 import { type Confinement, confined } from './confined.ts'
 
 // Bindings only, nothing that belongs to a request.
@@ -12,3 +12,10 @@ export default {
     return gateway.fetch(request, inside, context)
   },
 } satisfies ExportedHandler<Env & Confinement>
+
+/** What the scheduler asks of it, inside the same. */
+export class Upkeep extends parts.Upkeep {
+  constructor(ctx: ExecutionContext, env: Env & Confinement) {
+    super(ctx, confined<Env>(env))
+  }
+}

@@ -1,7 +1,7 @@
 import * as state from '../state/index.ts'
 import { type Confinement, confined } from './confined.ts'
 
-export { Account, default, Idempotency } from '../state/index.ts'
+export { Account, default, Flight, Idempotency } from '../state/index.ts'
 
 type Bindings<Class extends new (...parts: never[]) => unknown> = ConstructorParameters<Class>[1] &
   Confinement

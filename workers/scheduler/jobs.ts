@@ -1,4 +1,5 @@
 import type { SupabaseClient } from '@supabase/supabase-js'
+import type { HeldByMinute } from '../../src/metrics/stock.ts'
 
 export interface JobIo {
   /** A client for one call. */
@@ -7,7 +8,17 @@ export interface JobIo {
   readonly now: () => number
   /** The most answers that one tenant keeps in Postgres. */
   readonly maxCacheEntries: number
+  /** Undefined on a laptop, whose jobs run outside the workers. */
+  readonly gateway: GatewayUpkeep | undefined
   readonly log: (level: 'info' | 'error', line: string) => void
+}
+
+/** What the gateway does by cron: its own bindings and secrets are nobody else's. */
+export interface GatewayUpkeep {
+  /** Tries all that requests need. @returns 1 or 0 for each */
+  probe(): Promise<Readonly<Record<string, number>>>
+  /** Supabase counted what it holds of the cache. */
+  cacheCounted(minutes: HeldByMinute): Promise<void>
 }
 
 export interface Job {
@@ -71,6 +82,19 @@ const pruneCache: Job = {
   }),
 }
 
+/** What the third cache tier holds, for whoever adds its writes up and does not hear of all that is removed. */
+const countCache: Job = {
+  name: 'count_llm_cache',
+  run: async ({ connect, gateway }) => {
+    const { data } = await connect().rpc('count_llm_cache').throwOnError()
+    const minutes = data as HeldByMinute
+    await gateway?.cacheCounted(minutes)
+    return { entries: Object.values(minutes).reduce((sum, { entries }) => sum + entries, 0) }
+  },
+}
+
+const probe: Job = { name: 'probe', run: async ({ gateway }) => (await gateway?.probe()) ?? {} }
+
 const pruneExpired: Job = {
   name: 'prune_expired',
   run: async ({ connect, now }) => {
@@ -95,9 +119,9 @@ const pruneDeadLetters: Job = {
 
 /** What is due, by the cron of `wrangler.toml`, in this order. */
 export const JOBS: Readonly<Record<string, readonly Job[]>> = {
-  '* * * * *': [matchFeedback, rollUp],
+  '* * * * *': [matchFeedback, rollUp, probe],
   '*/15 * * * *': [pruneCache],
-  '7 * * * *': [pruneExpired, pruneDeadLetters],
+  '7 * * * *': [pruneExpired, pruneDeadLetters, countCache],
 }
 
 /** Up to when roll_up has counted what was stored; undefined = it never ran. */

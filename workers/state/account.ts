@@ -8,7 +8,11 @@ import type { SpendAsk, SpendVerdict } from '../../src/cost/spend.ts'
 import { type Bill, billOf, withAbandonedCalls } from '../../src/feedback/bill.ts'
 import { ABANDONED_AFTER_MS, Courier } from '../../src/feedback/courier.ts'
 import type { Parcel, TelemetryMessage } from '../../src/feedback/outbox.ts'
+import { tokensOf } from '../../src/feedback/tokens-used.ts'
+import { LimitBook } from '../../src/tenants/limit-book.ts'
+import type { Allowance, LimitState, OwnedLimits, TokenAsk } from '../../src/tenants/limits.ts'
 import { sqlBudgetShelf } from './budget-shelf.ts'
+import { sqlLimitShelf } from './limit-shelf.ts'
 import { sqlShelf } from './outbox-shelf.ts'
 
 const ERASED = 'erased'
@@ -22,11 +26,12 @@ let prices: ListPrices | undefined
 
 /**
  * One tenant's account. It knows, at once and for all, which of the tenant's keys may no longer spend and what its budgets
- * leave, and holds what is to be recorded until the queue has it. Every change is durable before its answer leaves.
+ * and limits leave, and holds what is to be recorded until the queue has it. Every change is durable before its answer leaves.
  */
 export class Account extends DurableObject<Env> {
   readonly #revoked: Set<string>
   readonly #book: BudgetBook
+  readonly #limits: LimitBook
   #courier: Courier
   /** Ids of tenants are never used again, so this is for good. */
   #isErased: boolean
@@ -40,6 +45,7 @@ export class Account extends DurableObject<Env> {
     this.#revoked = new Set([...rows].map((row) => row.key_id))
     this.#isErased = ctx.storage.kv.get<boolean>(ERASED) ?? false
     this.#book = new BudgetBook(sqlBudgetShelf(sql))
+    this.#limits = new LimitBook(sqlLimitShelf(sql))
     this.#courier = this.#newCourier()
     this.#setAlarm(this.#book.oldestMs)
   }
@@ -57,22 +63,31 @@ export class Account extends DurableObject<Env> {
   /**
    * Asked before a call to a provider goes out. What it holds back for the call is free again once the request is settled.
    * @param abandoned the row that tells of the request should nothing more be heard of it; given until a call is allowed
-   * @param ask needed where there are budgets
+   * @param ask needed where there are budgets or limits
    */
   maySpend(keyId: string, abandoned?: Parcel, ask?: SpendAsk): SpendVerdict {
     if (this.#isErased) return { kind: 'revoked' }
     const isRevoked = this.#revoked.has(keyId)
     const { isWatching } = this.#book
     const atMs = Date.now()
-    if (isWatching && !isRevoked) {
-      const refusal = ask ? this.#reserve(keyId, ask, atMs) : ({ kind: 'unasked' } as const)
+    const isLimited = abandoned !== undefined && this.#limits.isLimiting && this.#limits.counts(keyId)
+    let limits: Allowance | undefined
+    if ((isWatching || isLimited) && !isRevoked) {
+      const tokens = isLimited ? ask?.tokens : undefined
+      if (!ask || (isLimited && !tokens)) return { kind: 'unasked' }
+      const refusal =
+        (tokens && this.#refusal(keyId, tokens, atMs)) ||
+        (isWatching ? this.#reserve(keyId, ask, atMs) : undefined)
       if (refusal) return refusal
+      // Not before nothing is in the way any more, in the same transaction.
+      if (tokens) limits = this.#limits.take(ask.predictionId, keyId, tokens, atMs)
     }
     // Not before the money is held back: whoever is announced is charged for when it is given up.
     if (abandoned) this.#courier.expect(abandoned)
     this.#setAlarm(isWatching ? atMs : undefined)
     if (isRevoked) return { kind: 'revoked' }
-    return { kind: 'allowed', isWatched: isWatching, isHard: isWatching && this.#book.isHard(keyId) }
+    const isHard = isWatching && this.#book.isHard(keyId)
+    return { kind: 'allowed', isWatched: isWatching, isHard, ...(limits && { limits }) }
   }
 
   /**
@@ -89,6 +104,7 @@ export class Account extends DurableObject<Env> {
     // Taken, and dropped: otherwise it would go another way.
     if (this.#isErased) return true
     if (bill) this.#charge(parcel.id, bill)
+    if (this.#limits.holds(parcel.id)) this.#limits.settle(parcel.id, tokensOf(parcel), Date.now())
     const taken = this.#courier.settle(parcel)
     if (taken && text) this.#courier.add([text])
     this.#setAlarm()
@@ -115,11 +131,22 @@ export class Account extends DurableObject<Env> {
     return this.#book.states(Date.now())
   }
 
+  /** All of the tenant's limits, in the place of those that were. */
+  setLimits(limits: readonly OwnedLimits[]): void {
+    if (!this.#isErased) this.#limits.setLimits(limits)
+  }
+
+  limitStates(): readonly LimitState[] {
+    this.#limits.expire(Date.now() - ABANDONED_AFTER_MS + 1)
+    return this.#limits.states(Date.now())
+  }
+
   /** Drops what waits here, and from now on whatever comes. Nothing is spent any more. Again, it changes nothing. */
   erase(): void {
     this.ctx.storage.kv.put(ERASED, true)
     this.ctx.storage.sql.exec('delete from outbox')
     this.#book.clear()
+    this.#limits.clear()
     this.#isErased = true
     this.#courier = this.#newCourier()
   }
@@ -129,6 +156,11 @@ export class Account extends DurableObject<Env> {
     this.#chargeAbandoned()
     await this.#courier.deliver()
     this.#setAlarm(this.#book.oldestMs)
+  }
+
+  #refusal(keyId: string, tokens: TokenAsk, atMs: number): SpendVerdict | undefined {
+    this.#limits.expire(atMs - ABANDONED_AFTER_MS + 1)
+    return this.#limits.refusal(keyId, tokens, atMs)
   }
 
   #reserve(keyId: string, ask: SpendAsk, atMs: number): SpendVerdict | undefined {

@@ -1,4 +1,5 @@
 export { Account } from './account.ts'
+export { Flight } from './flight.ts'
 export { Idempotency } from './idempotency.ts'
 export { MetricsHub } from './metrics-hub.ts'
 export { MetricsShard } from './metrics-shard.ts'

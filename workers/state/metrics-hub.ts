@@ -1,21 +1,27 @@
 import { DurableObject } from 'cloudflare:workers'
-import { type Clock, withDeadline } from '../../src/core/clock.ts'
+import { withDeadline } from '../../src/core/clock.ts'
 import type { AlertSettings } from '../../src/metrics/alert-delivery/lines.ts'
 import { digester } from '../../src/metrics/alert-digest.ts'
 import type { Channel } from '../../src/metrics/alert-rules.ts'
 import type { Live, ShardReport } from '../../src/metrics/batch.ts'
 import { mergeExemplars } from '../../src/metrics/batch-exemplars.ts'
-import { mergeGauges, stillLeased } from '../../src/metrics/batch-gauges.ts'
+import { mergeGauges } from '../../src/metrics/batch-gauges.ts'
 import { Tally } from '../../src/metrics/batch-tally.ts'
+import { seriesName } from '../../src/metrics/catalogue.ts'
 import type { Exemplars } from '../../src/metrics/exposition.ts'
+import type { Probes } from '../../src/metrics/probes.ts'
 import { type DayTotals, MAX_SERIES, MINUTE_MS, MINUTES, Rings } from '../../src/metrics/rings.ts'
 import type { MetricsSnapshot } from '../../src/metrics/snapshot.ts'
+import type { HeldByMinute } from '../../src/metrics/stock.ts'
 import { mergeWindows, type Window } from '../../src/metrics/window.ts'
+import { workerClock } from '../clock.ts'
 import { AlertDesk, type AlertOverview, overMs, type TestOutcome } from './metrics-alerts.ts'
+import { dayOf, type Known, leasedGauges, stocksOf } from './metrics-known.ts'
 import { LiveAudience } from './metrics-live.ts'
 import { PageAudience } from './metrics-page.ts'
 import type { MetricsShard } from './metrics-shard.ts'
 import { putMinute, storedMinutes, type ValueStore, valueStore } from './metrics-store.ts'
+import { UpkeepNews } from './metrics-upkeep.ts'
 
 interface Env extends AlertSettings {
   readonly METRICS_SHARD: DurableObjectNamespace<MetricsShard>
@@ -31,26 +37,11 @@ export interface HubSnapshot {
   readonly away: number
 }
 
-/** What is remembered of a shard: its last report, the minutes aside. */
-interface Known extends Omit<ShardReport, 'minutes' | 'exemplars'> {
-  readonly exemplars?: Exemplars
-  /** By this object's own clock. */
-  readonly askedMs: number
-}
-
 const SHARDS_KEY = 'shards'
 const ANSWER_MS = 2_000
 const LIVE_ANSWER_MS = 1_000
 /** Behind the minute's end, when the shards' minutes are over too. */
 const ALARM_DELAY_MS = 1_000
-
-const clock: Clock = {
-  now: () => Date.now(),
-  after: (ms, fn) => {
-    const timer = setTimeout(fn, ms)
-    return () => clearTimeout(timer)
-  },
-}
 
 /**
  * All shards as one. It asks only those that said they have something new, each minute, and twice a second while
@@ -68,6 +59,7 @@ export class MetricsHub extends DurableObject<Env> {
   readonly #audience: LiveAudience
   readonly #alerts: AlertDesk
   readonly #page: PageAudience
+  readonly #upkeep: UpkeepNews
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env)
@@ -79,12 +71,13 @@ export class MetricsHub extends DurableObject<Env> {
       this.#shards.set(id, this.#store.get<Known>(id))
       this.#newsMs.set(id, Date.now())
     }
-    this.#audience = new LiveAudience(clock, (seconds) => this.live(seconds))
+    this.#audience = new LiveAudience(workerClock, (seconds) => this.live(seconds))
+    this.#upkeep = new UpkeepNews(this.#store)
     this.#alerts = new AlertDesk(this.#store, ctx.storage.sql, env)
-    this.#page = new PageAudience(ctx, clock, {
+    this.#page = new PageAudience(ctx, workerClock, {
       refresh: () => this.#ask(),
       minutes: (first) => this.#rings.minutes(first),
-      today: () => dayOf([...this.#shards.values()].filter((shard) => shard !== undefined)),
+      today: () => dayOf(this.#known()),
       live: (seconds) => this.live(seconds),
       alerts: () => this.alerts().alerts.filter(({ state }) => state !== 'inactive'),
     })
@@ -122,7 +115,7 @@ export class MetricsHub extends DurableObject<Env> {
   /** As of now. What it tells is durable first, so that no later answer tells less. */
   async snapshot(): Promise<HubSnapshot> {
     const away = await this.#ask()
-    const known = [...this.#shards.values()].filter((shard) => shard !== undefined)
+    const known = this.#known()
     const nowMs = Date.now()
     const sum = new Tally(MAX_SERIES)
     for (const { totals } of known) sum.add(totals)
@@ -131,7 +124,7 @@ export class MetricsHub extends DurableObject<Env> {
       totals: {
         counters,
         histograms,
-        gauges: gaugesOf(known, nowMs),
+        gauges: this.#gauges(known, nowMs),
       },
       day: dayOf(known),
       isolates: known.reduce((total, { isolates }) => total + isolates, 0),
@@ -148,7 +141,7 @@ export class MetricsHub extends DurableObject<Env> {
   /** What was added in the last seconds, 60 at most, and the gauges; of the shards that answer at once. */
   async live(seconds: number): Promise<Live> {
     const parts = await Promise.allSettled(
-      this.#withNews().map((id) => withDeadline(clock, LIVE_ANSWER_MS, this.#shard(id).live(seconds))),
+      this.#withNews().map((id) => withDeadline(workerClock, LIVE_ANSWER_MS, this.#shard(id).live(seconds))),
     )
     const live = parts.flatMap((part) => (part.status === 'fulfilled' ? [part.value] : []))
     return {
@@ -156,7 +149,13 @@ export class MetricsHub extends DurableObject<Env> {
         live.map(({ window }) => window),
         MAX_SERIES,
       ),
-      gauges: mergeGauges(live.map(({ gauges }) => gauges)),
+      gauges: {
+        ...mergeGauges(live.map(({ gauges }) => gauges)),
+        ...this.#ownGauges(
+          [...this.#shards.values()].flatMap((shard) => shard ?? []),
+          Date.now(),
+        ),
+      },
       isolates: live.reduce((total, { isolates }) => total + isolates, 0),
     }
   }
@@ -185,6 +184,17 @@ export class MetricsHub extends DurableObject<Env> {
     return this.#alerts.test(channel)
   }
 
+  /** The scheduler had everything probed that requests need. */
+  probed(results: Probes): void {
+    this.#upkeep.probed(results, Date.now())
+  }
+
+  /** Supabase was counted: what the tiers' own writes and removals add up to is right again. */
+  async cacheCounted(minutes: HeldByMinute): Promise<void> {
+    await this.#ask()
+    this.#upkeep.counted(minutes, stocksOf(this.#known()), Date.now())
+  }
+
   override async alarm(): Promise<void> {
     try {
       await this.#judgeMinute()
@@ -199,10 +209,10 @@ export class MetricsHub extends DurableObject<Env> {
     const nowMs = overMs(Date.now())
     if (this.#alerts.hasEvaluated(nowMs)) return
     await this.#ask()
-    const known = [...this.#shards.values()].filter((shard) => shard !== undefined)
+    const known = this.#known()
     const firstMs = () => (this.#digests.minutes(0)[0]?.minute ?? nowMs / MINUTE_MS - 1) * MINUTE_MS
     this.#alerts.evaluate(nowMs, firstMs, {
-      gauges: gaugesOf(known, Date.now()),
+      gauges: this.#gauges(known, Date.now()),
       window: (seconds, offsetSeconds) => this.#digests.lastMinutes(nowMs, seconds, offsetSeconds),
     })
   }
@@ -222,7 +232,7 @@ export class MetricsHub extends DurableObject<Env> {
       this.#withNews().map(async (id) => {
         const askedMs = Date.now()
         const after = this.#shards.get(id)?.throughMinute ?? 0
-        this.#learn(id, askedMs, await withDeadline(clock, ANSWER_MS, this.#shard(id).report(after)))
+        this.#learn(id, askedMs, await withDeadline(workerClock, ANSWER_MS, this.#shard(id).report(after)))
       }),
     )
     return answers.filter(({ status }) => status === 'rejected').length
@@ -251,26 +261,30 @@ export class MetricsHub extends DurableObject<Env> {
     })
   }
 
+  #known(): Known[] {
+    return [...this.#shards.values()].filter((shard) => shard !== undefined)
+  }
+
+  #gauges(known: readonly Known[], nowMs: number): Record<string, number> {
+    return { ...leasedGauges(known, nowMs), ...this.#ownGauges(known, nowMs) }
+  }
+
+  /** What no isolate tells, or none of them can. */
+  #ownGauges(known: readonly Known[], nowMs: number): Record<string, number> {
+    return {
+      ...this.#upkeep.gauges(stocksOf(known), nowMs),
+      [WEBSOCKETS]: this.ctx.getWebSockets().length,
+    }
+  }
+
   #shard(id: string): DurableObjectStub<MetricsShard> {
     return this.env.METRICS_SHARD.get(this.env.METRICS_SHARD.idFromString(id))
   }
 }
 
+const WEBSOCKETS = seriesName('connections_active', { kind: 'websocket' })
+
 const NOTHING = { counters: {}, histograms: {}, sketches: {} }
 
 const nextMinuteMs = (): number =>
   (Math.floor((Date.now() - ALARM_DELAY_MS) / MINUTE_MS) + 1) * MINUTE_MS + ALARM_DELAY_MS
-
-/** Those that are still believed. */
-const gaugesOf = (known: readonly Known[], nowMs: number) =>
-  mergeGauges(known.map(({ atMs, totals }) => stillLeased(totals.gauges, nowMs - atMs)))
-
-/** Of the newest day that any shard knows. */
-function dayOf(known: readonly Known[]): DayTotals | undefined {
-  const days = known.flatMap(({ day }) => day ?? [])
-  if (days.length === 0) return undefined
-  const newest = Math.max(...days.map(({ day }) => day))
-  const sum = new Tally(MAX_SERIES)
-  for (const { day, amounts } of days) if (day === newest) sum.add(amounts)
-  return { day: newest, amounts: sum.amounts() }
-}

@@ -34,6 +34,8 @@ interface Viewer {
 }
 
 const TICK_MS = 500
+/** Where a look takes long, the object has other things to do as well. */
+const LEAST_PAUSE_MS = 100
 /** A page that shows itself says so every ten seconds. */
 const LOOKING_MS = 30_000
 /** When the shards' minute is over too. */
@@ -95,10 +97,12 @@ export class PageAudience {
   async #tick(): Promise<void> {
     this.#ticking = this.#looking().length > 0
     if (!this.#ticking) return
+    const startedMs = this.#clock.now()
     try {
       this.#show(await this.#look())
     } finally {
-      this.#clock.after(TICK_MS, () => void this.#tick())
+      const pauseMs = TICK_MS - (this.#clock.now() - startedMs)
+      this.#clock.after(Math.max(LEAST_PAUSE_MS, pauseMs), () => void this.#tick())
     }
   }
 

@@ -5,13 +5,16 @@ import {
   flushIntervalMs,
   type Live,
   type ShardReport,
+  soonMs,
 } from '../../src/metrics/batch.ts'
 import { mergeExemplars } from '../../src/metrics/batch-exemplars.ts'
 import { LONGEST_LEASE_MS, mergeGauges, stillLeased } from '../../src/metrics/batch-gauges.ts'
 import { droppedSeries } from '../../src/metrics/batch-tally.ts'
+import { isTeller } from '../../src/metrics/cost-counts.ts'
 import type { Exemplars } from '../../src/metrics/exposition.ts'
 import { MINUTE_MS, type MinuteSlot, Rings, type RingsState } from '../../src/metrics/rings.ts'
 import { HUB_NAME } from '../../src/metrics/shard-name.ts'
+import { Stock, type StockData } from '../../src/metrics/stock.ts'
 import type { MetricsHub } from './metrics-hub.ts'
 import {
   type BatchRows,
@@ -35,6 +38,11 @@ const MEMORY_MS = 3_600_000
 const ACTIVE_MS = 30_000
 /** After the last look. */
 const WATCHED_MS = 5_000
+/** The hub asks nobody who is silent, and one that speaks up may be watched: it learns so at the next look. */
+const SILENT_MS = 2 * MINUTE_MS
+const MAYBE_WATCHED_MS = 1_500
+/** Where more than these break the silence, figures come soon enough. */
+const FEW_ISOLATES = 8
 const TELL_AGAIN_MS = 10_000
 
 interface Isolate {
@@ -52,6 +60,7 @@ interface Kept {
   /** The minute that was not over. */
   readonly open: readonly MinuteSlot[]
   readonly isolates: readonly (readonly [string, Isolate])[]
+  readonly stock?: StockData
 }
 
 /**
@@ -63,11 +72,13 @@ export class MetricsShard extends DurableObject<Env> {
   readonly #rows: BatchRows
   readonly #rings: Rings
   readonly #isolates: Map<string, Isolate>
+  readonly #stock: Stock
   #number: number
   #folded: number
   #lastMs: number
   #savedMinute: number
   #watchedUntilMs = 0
+  #maybeWatchedUntilMs = 0
   #toldHubMs = Number.NEGATIVE_INFINITY
   #active = { second: 0, count: 0 }
   #lagSeconds = 0
@@ -84,6 +95,7 @@ export class MetricsShard extends DurableObject<Env> {
       kept && { totals: kept.totals, day: kept.day, minutes: [...minutes, ...kept.open] },
     )
     this.#isolates = new Map(kept?.isolates)
+    this.#stock = new Stock(kept?.stock)
     this.#lastMs = kept?.atMs ?? 0
     this.#savedMinute = minutes.at(-1)?.minute ?? 0
     this.#folded = kept?.number ?? 0
@@ -105,9 +117,14 @@ export class MetricsShard extends DurableObject<Env> {
       const late = !known && batch.startedAtMs < nowMs - MEMORY_MS
       this.#add(late ? { ...batch, ...LATE } : batch, nowMs)
     }
+    if (nowMs > this.#toldHubMs + SILENT_MS) this.#maybeWatchedUntilMs = nowMs + MAYBE_WATCHED_MS
     this.#tellHub(nowMs)
+    const isolates = this.#activeIsolates(nowMs)
+    const isWatched =
+      nowMs < this.#watchedUntilMs || (isolates <= FEW_ISOLATES && nowMs < this.#maybeWatchedUntilMs)
     return {
-      flushMs: flushIntervalMs(this.#activeIsolates(nowMs), nowMs < this.#watchedUntilMs, Math.random()),
+      flushMs: flushIntervalMs(isolates, isWatched, Math.random()),
+      soonMs: soonMs(isolates),
     }
   }
 
@@ -124,6 +141,7 @@ export class MetricsShard extends DurableObject<Env> {
       minutes: this.#rings.minutes(afterMinute + 1, minute),
       isolates: this.#activeIsolates(nowMs),
       exemplars: this.#exemplars,
+      stock: this.#stock.data(nowMs),
     }
   }
 
@@ -149,8 +167,9 @@ export class MetricsShard extends DurableObject<Env> {
     if (!fits) this.#fold(nowMs)
   }
 
-  #count({ isolate, seq, added, sketches, exemplars }: Batch, atMs: number): void {
+  #count({ isolate, seq, added, sketches, exemplars, stock }: Batch, atMs: number): void {
     this.#rings.add({ ...added, sketches }, atMs)
+    if (stock) this.#stock.merge(stock)
     if (exemplars) this.#exemplars = mergeExemplars([this.#exemplars, exemplars])
     const known = this.#isolates.get(isolate)
     if (!known || known.seenMs <= atMs - ACTIVE_MS) this.#active.count += 1
@@ -165,7 +184,7 @@ export class MetricsShard extends DurableObject<Env> {
       this.#savedMinute = slot.minute
     }
     for (const [isolate, { seq, seenMs }] of this.#isolates) {
-      if (seenMs < nowMs - MEMORY_MS) this.#isolates.delete(isolate)
+      if (seenMs < nowMs - MEMORY_MS && !isTeller(isolate)) this.#isolates.delete(isolate)
       else if (seenMs < nowMs - LONGEST_LEASE_MS) this.#isolates.set(isolate, { seq, seenMs, gauges: {} })
     }
     this.#store.put('totals', {
@@ -175,6 +194,7 @@ export class MetricsShard extends DurableObject<Env> {
       day: this.#rings.day(),
       open: this.#rings.minutes(minute),
       isolates: [...this.#isolates],
+      stock: this.#stock.data(nowMs),
     } satisfies Kept)
     this.#folded = this.#number
   }
@@ -183,7 +203,8 @@ export class MetricsShard extends DurableObject<Env> {
     const leased = [...this.#isolates.values()].map(({ gauges, seenMs }) =>
       stillLeased(gauges, nowMs - seenMs),
     )
-    return mergeGauges([...leased, { telemetry_lag_seconds: this.#lagSeconds }])
+    const lag = { telemetry_lag_seconds: this.#lagSeconds }
+    return mergeGauges([...leased, lag, this.#stock.gauges(nowMs)])
   }
 
   /** Counted anew each second; in between, those that are new are added. */
@@ -225,4 +246,5 @@ const LATE = {
   exemplars: {},
   added: { counters: { [droppedSeries('late')]: 1 }, gauges: {}, histograms: {} },
   sketches: {},
+  stock: {},
 }

@@ -1,5 +1,6 @@
 import type { KvStore } from '../../core/kv.ts'
 import type { CacheEntry } from '../entry.ts'
+import type { CacheObserver } from '../observer.ts'
 import type { CacheSlot, CacheTier } from '../tier.ts'
 
 /** KV refuses a life under 60 s. */
@@ -10,9 +11,11 @@ export class KvTier implements CacheTier {
   readonly name = 'kv'
   readonly maxTtlMs = 60 * 60_000
   readonly #kv: KvStore
+  readonly #observer: CacheObserver | undefined
 
-  constructor(kv: KvStore) {
+  constructor(kv: KvStore, observer?: CacheObserver) {
     this.#kv = kv
+    this.#observer = observer
   }
 
   async get(slot: CacheSlot): Promise<CacheEntry | undefined> {
@@ -23,11 +26,16 @@ export class KvTier implements CacheTier {
   async set(slot: CacheSlot, entry: CacheEntry, ttlMs: number): Promise<void> {
     const expirationTtl = Math.floor(ttlMs / 1_000)
     if (expirationTtl < MIN_TTL_SECONDS) return
-    await this.#kv.put(place(slot), await slot.seal(entry), { expirationTtl })
+    const sealed = await slot.seal(entry)
+    await this.#kv.put(place(slot), sealed, { expirationTtl })
+    this.#observer?.stock(this.name, 1, sealed.length, expirationTtl * 1_000)
   }
 
   async delete(slot: CacheSlot): Promise<void> {
+    const held = this.#observer && (await this.#kv.get(place(slot), 'text'))
     await this.#kv.delete(place(slot))
+    // How long it had to live KV does not tell: at most so long.
+    if (held) this.#observer?.stock(this.name, -1, held.length, this.maxTtlMs)
   }
 }
 

@@ -1,5 +1,6 @@
 import type { SupabaseClient } from '@supabase/supabase-js'
 import type { CacheEntry } from '../entry.ts'
+import type { CacheObserver } from '../observer.ts'
 import type { CacheSlot, CacheTier } from '../tier.ts'
 
 /** A client for one call, each. */
@@ -9,6 +10,7 @@ export interface SupabaseTierAccess {
   readonly writer: () => SupabaseClient
   /** Milliseconds since the epoch. */
   readonly now: () => number
+  readonly observer?: CacheObserver | undefined
 }
 
 /** Supabase Postgres, table `llm_cache`: the tier that lasts longest. */
@@ -41,16 +43,22 @@ export class SupabaseTier implements CacheTier {
       expires_at: iso(now + ttlMs),
     }
     await this.#access.writer().from('llm_cache').upsert(row, { onConflict: 'key' }).throwOnError()
+    this.#access.observer?.stock(this.name, 1, sealed.length, ttlMs)
   }
 
   async delete(slot: CacheSlot): Promise<void> {
-    await this.#access
+    const { data } = await this.#access
       .writer()
       .from('llm_cache')
       .delete()
       .eq('key', slot.id)
       .eq('tenant_id', slot.tenantId)
+      .select('bytes, expires_at')
       .throwOnError()
+    for (const { bytes, expires_at } of data) {
+      const lifeMs = Date.parse(expires_at) - this.#access.now()
+      if (lifeMs > 0) this.#access.observer?.stock(this.name, -1, bytes, lifeMs)
+    }
   }
 }
 

@@ -8,6 +8,9 @@ import { token } from './dom.ts'
 const HEIGHT = 148
 const CLOCK = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' })
 
+const DAY = new Intl.DateTimeFormat(undefined, { month: 'short', day: 'numeric' })
+const HOURS_S = 12 * 3_600
+
 /** Steps that people count time in. */
 const SECOND_STEPS = [
   ...[-6, -5, -4, -3, -2, -1, 0].flatMap((power) => [1, 2, 5].map((step) => step * 10 ** power)),
@@ -20,6 +23,10 @@ export const colourOf = (index: number): string => token(`line-${(index % COLOUR
 
 export interface Chart {
   show(shown: ShownPanel, fromS: number, toS: number): void
+  /** The place of the time that is drawn so far from the left, in pixels. */
+  placeAt(x: number): number | undefined
+  /** Shows which time is meant. */
+  mark(at: number | undefined): void
   /** The same in the colours that hold now. */
   repaint(): void
   close(): void
@@ -56,6 +63,11 @@ export function lineChart(
   }
   return {
     show,
+    placeAt: (x) => plot?.posToIdx(x - plot.over.offsetLeft),
+    mark: (at) => {
+      const time = at === undefined ? undefined : last?.[0].times[at]
+      plot?.setCursor({ left: time === undefined ? -10 : plot.valToPos(time, 'x'), top: 0 })
+    },
     repaint: () => {
       close()
       if (last) show(...last)
@@ -99,7 +111,8 @@ function optionsOf(
         space: 64,
         grid: { show: false },
         ticks: { show: false },
-        values: (_, splits) => splits.map((seconds) => CLOCK.format(seconds * 1_000)),
+        values: ({ scales: { x } }, splits) =>
+          splits.map((seconds) => timeText(seconds, (x?.max ?? 0) - (x?.min ?? 0))),
       },
       {
         stroke: quiet,
@@ -129,6 +142,13 @@ function optionsOf(
       setCursor: [({ cursor }) => pointed(cursor.idx ?? undefined)],
     },
   }
+}
+
+/** Over many hours midnight is called by its day. */
+function timeText(seconds: number, shownS: number): string {
+  const time = new Date(seconds * 1_000)
+  const isMidnight = time.getHours() === 0 && time.getMinutes() === 0
+  return (isMidnight && shownS > HOURS_S ? DAY : CLOCK).format(time)
 }
 
 function drawThreshold(plot: uPlot, value: number): void {

@@ -1,9 +1,17 @@
 import { rowName } from '../format.ts'
 import { FILTER_LABELS, type FilterLabel, TABS, type TabCode } from '../tabs.ts'
-import { RANGES, type View } from '../view.ts'
+import { LONG_RANGES, type PageView, RANGES } from '../view.ts'
 import { el } from './dom.ts'
 
-const RANGE_WORDS = { 5: '5 min', 15: '15 min', 60: '1 h', 180: '3 h' } as const
+const RANGE_WORDS = {
+  5: '5 min',
+  15: '15 min',
+  60: '1 h',
+  180: '3 h',
+  1440: '24 h',
+  10080: '7 d',
+  43200: '30 d',
+} as const
 const ALL_WORDS: Readonly<Record<FilterLabel, string>> = {
   mode: 'All modes',
   model: 'All models',
@@ -50,8 +58,8 @@ function placeOf(key: string, at: number, count: number): number | undefined {
 }
 
 /** How far back, and of what. */
-export function choiceRow(host: HTMLElement, view: () => View, changed: (view: View) => void) {
-  const radios = RANGES.map((minutes) => {
+export function choiceRow(host: HTMLElement, view: () => PageView, changed: (view: PageView) => void) {
+  const radios = [...RANGES, ...LONG_RANGES].map((minutes) => {
     const input = el('input', {
       type: 'radio',
       class: 'unseen',

@@ -13,12 +13,26 @@ export function heatmap(host: HTMLElement, panel: PagePanel): Chart {
   const canvas = document.createElement('canvas')
   host.append(canvas)
   let last: ShownPanel | undefined
-  const paint = () => last && draw(canvas, host.clientWidth, panel, last)
+  let marked: number | undefined
+  const paint = () => {
+    if (!last) return
+    draw(canvas, host.clientWidth, panel, last)
+    if (marked !== undefined) outline(canvas, host.clientWidth, last.times.length, marked)
+  }
   const resized = new ResizeObserver(paint)
   resized.observe(host)
   return {
     show: (shown) => {
       last = shown
+      paint()
+    },
+    placeAt: (x) => {
+      const count = last?.times.length ?? 0
+      const at = Math.floor((x - LEFT) / cellWidthOf(host.clientWidth, count))
+      return at >= 0 && at < count ? at : undefined
+    },
+    mark: (at) => {
+      marked = at
       paint()
     },
     repaint: paint,
@@ -34,7 +48,7 @@ function draw(canvas: HTMLCanvasElement, width: number, panel: PagePanel, { time
   if (!ctx || rows.length === 0 || times.length === 0) return
   ctx.scale(ratio, ratio)
   const most = Math.max(Number.MIN_VALUE, ...rows.flatMap(({ values }) => values.map((value) => value ?? 0)))
-  const cellWidth = (width - LEFT) / times.length
+  const cellWidth = cellWidthOf(width, times.length)
   const cellHeight = (HEIGHT - BOTTOM) / rows.length
   ctx.font = `11px ${token('font')}`
   ctx.textAlign = 'right'
@@ -51,6 +65,17 @@ function draw(canvas: HTMLCanvasElement, width: number, panel: PagePanel, { time
       ctx.fillRect(LEFT + i * cellWidth, y, Math.max(1, cellWidth - 1), cellHeight - 1)
     }
   }
+}
+
+const cellWidthOf = (width: number, columns: number): number => (width - LEFT) / columns
+
+function outline(canvas: HTMLCanvasElement, width: number, columns: number, at: number): void {
+  const ctx = canvas.getContext('2d')
+  if (!ctx) return
+  const cellWidth = cellWidthOf(width, columns)
+  ctx.globalAlpha = 1
+  ctx.strokeStyle = token('ink')
+  ctx.strokeRect(LEFT + at * cellWidth - 0.5, 0.5, cellWidth, HEIGHT - BOTTOM - 1)
 }
 
 export const boundText = (le: string, { unit }: PagePanel): string =>

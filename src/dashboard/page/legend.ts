@@ -6,6 +6,7 @@ import { el, setText } from './dom.ts'
 import { nameOf } from './panel-card.ts'
 
 const TIME = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium', hourCycle: 'h23' })
+const DATE = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short', hourCycle: 'h23' })
 
 /** What each line is called, and its value now or at the time that is pointed at. */
 export function legend(panel: PagePanel) {
@@ -15,10 +16,10 @@ export function legend(panel: PagePanel) {
   let names = ''
   return {
     element,
-    show: ({ rows, times }: ShownPanel, at: number | undefined) => {
+    show: ({ rows, times }: ShownPanel, at: number | undefined, isLong: boolean) => {
       const isOne = rows.length < 2 || panel.kind === 'heatmap'
       const atS = at === undefined ? undefined : times[at]
-      setText(time, atS === undefined ? '' : TIME.format(atS * 1_000))
+      setText(time, atS === undefined ? '' : (isLong ? DATE : TIME).format(atS * 1_000))
       list.hidden = isOne
       if (isOne) return
       const now = rows.map(nameOf(panel))

@@ -1,23 +1,35 @@
-import type { Board, ShownPanel, ShownRow } from '../board.ts'
-import { emptyText } from '../empty.ts'
+import type { ShownPanel, ShownRow } from '../board.ts'
+import type { Span } from '../drill-down.ts'
 import { formatValue, NO_VALUE, rowName } from '../format.ts'
 import type { PagePanel } from '../tabs.ts'
-import type { View } from '../view.ts'
 import { bars } from './bars.ts'
 import { type Chart, lineChart } from './chart.ts'
+import { chartPointer } from './chart-pointer.ts'
 import { el, setText } from './dom.ts'
 import { boundText, heatmap } from './heatmap.ts'
 import { legend } from './legend.ts'
 import { timeTable } from './time-table.ts'
 
+/** What stands around the figures of a panel. */
+export interface Frame {
+  readonly fromS: number
+  readonly toS: number
+  /** What a reader could otherwise take for something else. */
+  readonly remark: string
+  /** Stands where there is nothing to show. */
+  readonly empty: string
+  /** Days rather than minutes: times need their date, and a figure is of all of it. */
+  readonly isLong: boolean
+}
+
 export interface Card {
   readonly element: HTMLElement
-  show(board: Board, view: View): void
+  show(shown: ShownPanel, frame: Frame): void
   repaint(): void
   close(): void
 }
 
-const hasValue = ({ rows }: ShownPanel): boolean =>
+export const hasValue = ({ rows }: ShownPanel): boolean =>
   rows.some(({ now, values }) => now !== null || values.some((value) => value !== null))
 
 export const nameOf = (panel: PagePanel) => {
@@ -26,8 +38,11 @@ export const nameOf = (panel: PagePanel) => {
     kind === 'heatmap' ? boundText(labels[0] ?? '', panel) : rowName(labels, by) || panel.title
 }
 
-/** One panel: a title, its figure, and the same as a table. */
-export function panelCard(panel: PagePanel): Card {
+/**
+ * One panel: a title, its figure, and the same as a table.
+ * @param open called with the time whose requests are wanted
+ */
+export function panelCard(panel: PagePanel, open: (span: Span) => void): Card {
   const title = `${panel.code}-title`
   const value = el('p', { class: 'value' })
   const note = el('p', { class: 'note', hidden: true })
@@ -46,55 +61,48 @@ export function panelCard(panel: PagePanel): Card {
     empty,
     body,
   )
-  const parts = panel.hasTrend ? drawn(panel, body, value) : listed(panel, body, value)
+  const parts = panel.hasTrend ? drawn(panel, body, value, open) : listed(panel, body, value)
   return {
     element,
-    show: (board, view) => {
-      const shown = board.panel(panel.code)
+    show: (shown, frame) => {
       const isEmpty = !hasValue(shown)
       empty.hidden = !isEmpty
       body.hidden = isEmpty
       element.classList.toggle('is-empty', isEmpty)
-      const remark = remarkOn(panel, view, !isEmpty && shown.isKeptHere)
-      note.hidden = remark === ''
-      setText(note, remark)
+      note.hidden = frame.remark === ''
+      setText(note, frame.remark)
       if (isEmpty) {
-        setText(empty, emptyText(panel))
+        setText(empty, frame.empty)
         setText(value, '')
-      } else parts.show(shown, board, view)
+      } else parts.show(shown, frame)
     },
     repaint: () => parts.repaint(),
     close: () => parts.close(),
   }
 }
 
-/** What a reader could otherwise take for something else. */
-function remarkOn(panel: PagePanel, { filter }: View, isKeptHere: boolean): string {
-  const unsplit = Object.keys(filter).filter((label) => !panel.filters.includes(label))
-  if (unsplit.length > 0) return `Counts every ${unsplit.join(' and every ')}: they are not told apart here.`
-  return isKeptHere && panel.hasTrend ? 'Drawn from when this page was opened.' : ''
-}
-
 interface Parts {
-  show(shown: ShownPanel, board: Board, view: View): void
+  show(shown: ShownPanel, frame: Frame): void
   repaint(): void
   close(): void
 }
 
-function drawn(panel: PagePanel, body: HTMLElement, value: HTMLElement): Parts {
+function drawn(panel: PagePanel, body: HTMLElement, value: HTMLElement, open: (span: Span) => void): Parts {
   let last: ShownPanel | undefined
+  let isLong = false
   let at: number | undefined
-  const host = el('div', {
-    class: 'chart',
-    role: 'img',
-    'aria-label': `Chart: ${panel.title}. The table below it has the values.`,
-  })
+  const host = el('div', { class: 'chart' })
   const key = legend(panel)
-  const table = timeTable(panel)
-  body.append(host, key.element, table.element)
+  const table = timeTable(panel, open)
+  const list = el(
+    'button',
+    { type: 'button', class: 'link', 'aria-label': `Requests: ${panel.title}` },
+    'Requests',
+  )
+  body.append(host, key.element, el('div', { class: 'under' }, list, table.element))
   const label = () => {
     if (!last) return
-    key.show(last, at)
+    key.show(last, at, isLong)
     const [only] = last.rows
     const isOne = last.rows.length === 1 && panel.kind !== 'heatmap' && only
     setText(value, isOne ? formatValue(at === undefined ? only.now : only.values[at], panel.unit) : '')
@@ -104,12 +112,18 @@ function drawn(panel: PagePanel, body: HTMLElement, value: HTMLElement): Parts {
     label()
   }
   const chart: Chart = panel.kind === 'heatmap' ? heatmap(host, panel) : lineChart(host, panel, pointed)
+  const pointer = chartPointer(host, panel, chart, pointed, open)
+  list.addEventListener('click', () => {
+    const span = pointer.span()
+    if (span) open(span)
+  })
   return {
-    show: (shown, board, view) => {
+    show: (shown, frame) => {
       last = shown
-      const nowS = board.atMs / 1_000
-      chart.show(shown, nowS - view.minutes * 60, nowS)
-      table.show(shown)
+      isLong = frame.isLong
+      chart.show(shown, frame.fromS, frame.toS)
+      table.show(shown, isLong)
+      pointer.show(shown.times)
       label()
     },
     repaint: () => {

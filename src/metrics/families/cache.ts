@@ -21,9 +21,17 @@ export const CACHE = {
     WAIT_SECONDS,
     { tier: TIERS, op: ['hit', 'miss', 'write', 'evict', 'promote', 'delete'] },
   ),
-  cache_entries: gauge('Entries that a tier holds.', 'C2', { tier: TIERS }),
-  cache_capacity_entries: gauge('Entries that a tier may hold, as configured.', 'C2', { tier: TIERS }),
-  cache_bytes: gauge('Bytes that a tier holds.', 'C3', { tier: TIERS }),
+  cache_entries: gauge(
+    'Entries that a tier holds: of memory as it is, of the others as their writes and removals add up.',
+    'C2',
+    { tier: TIERS },
+  ),
+  cache_capacity_entries: gauge(
+    'Entries that a tier may hold: in memory a bound, elsewhere what is planned for.',
+    'C2',
+    { tier: TIERS },
+  ),
+  cache_bytes: gauge('Bytes that these entries take, as they are stored.', 'C3', { tier: TIERS }),
   cache_entry_age_seconds: histogram('Age of an entry when it was hit.', 'C4', AGE_SECONDS, { tier: TIERS }),
   cache_entry_lifetime_seconds: histogram('Age of an entry when it was removed.', 'C4', AGE_SECONDS, {
     tier: TIERS,

@@ -17,6 +17,13 @@ export const LOOKED_UP = ['hit', 'miss', 'bypass'] as const
 export const TIERS = ['memory', 'kv', 'redis', 'supabase'] as const
 
 /** Tables that a queue leads to. */
-export const TABLES = ['ml_predictions', 'quality_feedback', 'quality_improvements', 'ledger'] as const
+export const TABLES = [
+  'ml_predictions',
+  'prediction_minutes',
+  'prediction_texts',
+  'quality_feedback',
+  'quality_improvements',
+  'ledger',
+] as const
 
 export const ERROR_TYPES = Object.keys(ERRORS) as ErrorCode[]

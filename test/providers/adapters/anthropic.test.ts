@@ -147,6 +147,7 @@ describe('anthropic', () => {
     expect(stream.verdict).toEqual({
       complete: false,
       refused: false,
+      truncated: false,
       usage: { inputTokens: 21, outputTokens: 1, cachedTokens: 6 },
       said: '',
     })

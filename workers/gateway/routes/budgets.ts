@@ -12,6 +12,7 @@ import { actorOf } from '../middleware/actor.ts'
 import { audited } from '../middleware/audit.ts'
 import { operatorOnly } from '../middleware/operator.ts'
 import { stored } from '../stored.ts'
+import { tenantIdOf } from '../tenant-of.ts'
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 const MAX_LIMIT_USD = 1_000_000
@@ -77,17 +78,6 @@ const toJson = ({ keyId, period, isHard, ...state }: BudgetState) => ({
   reserved_usd: toUsd(state.reservedNanoUsd),
   resets_at: new Date(state.resetsAtMs).toISOString(),
 })
-
-async function tenantIdOf(c: Context<AppEnv>, name: string): Promise<string> {
-  const tenant = await stored(c.env.services.directory.tenantNamed(name))
-  if (tenant) return tenant.id
-  throw new GatewayError(
-    'not_found',
-    'There is no tenant of this name.',
-    'A tenant is made with its first key: npm run keys -- create --tenant NAME.',
-    { param: 'tenant' },
-  )
-}
 
 /** Strict: a misspelt "hard" or "key_id" would make another budget than was meant. */
 function parseBudget(body: unknown): { tenant: string; budget: Budget } {

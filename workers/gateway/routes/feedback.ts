@@ -14,12 +14,16 @@ export const feedback = new Hono<AppEnv>()
   .post('/', async (c) => {
     const rater = (await raterByToken(c)) ?? (await raterByKey(c))
     const body = await readFeedbackJson(c.req.raw)
-    return c.json(await c.env.services.feedback.desk.accept(rater, body), 202)
+    const receipt = await c.env.services.feedback.desk.accept(rater, body)
+    tellMetrics(c)
+    return c.json(receipt, 202)
   })
   .post('/batch', async (c) => {
     const rater = await raterByKey(c)
     const body = await readFeedbackJson(c.req.raw)
-    return c.json(await c.env.services.feedback.desk.acceptBatch(rater, body), 202)
+    const answer = await c.env.services.feedback.desk.acceptBatch(rater, body)
+    tellMetrics(c)
+    return c.json(answer, 202)
   })
   .post('/token', async (c) => {
     const { tenantId } = await raterByKey(c)
@@ -39,6 +43,10 @@ export const feedback = new Hono<AppEnv>()
     const query = readQuery(c.req.query())
     return c.json(await stored(c.env.services.feedback.reader.list(tenantId, query)))
   })
+
+/** What was accepted was counted; behind the answer it is sent. */
+const tellMetrics = (c: Context<AppEnv>): void =>
+  c.env.services.metrics.buffer.flushLater((promise) => c.executionCtx.waitUntil(promise))
 
 async function raterByKey(c: Context<AppEnv>): Promise<Rater> {
   const { keyId, tenant } = await callerOf(c, 'feedback')

@@ -3,11 +3,13 @@ import { deleteCookie, setCookie } from 'hono/cookie'
 import { fromUtf8 } from '../../../src/core/bytes.ts'
 import { GatewayError } from '../../../src/core/errors.ts'
 import { SESSION_MS } from '../../../src/dashboard/session.ts'
+import { LONG_RANGES, parseLongView } from '../../../src/dashboard/view.ts'
 import { HUB_NAME } from '../../../src/metrics/shard-name.ts'
 import { GuessGuard } from '../../../src/tenants/guess-guard.ts'
 import { readBody } from '../body.ts'
 import type { AppEnv } from '../context.ts'
 import { PAGE_HEADERS } from '../page-headers.ts'
+import { stored } from '../stored.ts'
 import { COOKIE, isOpen, roleOf, sessionsOf, viewerUntilMs } from '../viewer.ts'
 import closedPage from './monitoring-closed.html'
 import signInStyle from './monitoring-sign-in.css'
@@ -80,14 +82,28 @@ export const monitoringPage = new Hono<AppEnv>()
       return c.text('This address speaks WebSocket only. Open /monitoring in a browser.\n', 426, UNKEPT)
     if (!isOwnOrigin(c)) return c.text(FOREIGN, 403, UNKEPT)
     const untilMs = await viewerUntilMs(c)
-    if (untilMs === undefined) return c.text('Sign in at /monitoring first.\n', 401, UNKEPT)
+    if (untilMs === undefined) return c.text(SIGN_IN, 401, UNKEPT)
+    c.env.services.metrics.buffer.hasten()
     const { METRICS_HUB: hubs } = c.env.env
     // Made anew: nothing else of the caller reaches the hub.
     return hubs
       .get(hubs.idFromName(HUB_NAME))
       .fetch(`https://hub/page?until=${untilMs}`, { headers: { upgrade: 'websocket' } })
   })
+  // What the hub does not remember: `?minutes=1440`, and what is chosen.
+  .get('/history', async (c) => {
+    if ((await viewerUntilMs(c)) === undefined) return c.text(SIGN_IN, 401, UNKEPT)
+    const view = parseLongView(new URL(c.req.url).searchParams)
+    if (!view)
+      throw new GatewayError(
+        'invalid_request',
+        'This is no time or choice of the page.',
+        `Ask for ?minutes= with one of ${LONG_RANGES.join(', ')}, and at most one mode, model and tenant.`,
+      )
+    return c.json(await stored(c.env.services.history.read(view)), 200, UNKEPT)
+  })
 
+const SIGN_IN = 'Sign in at /monitoring first.\n'
 const FOREIGN = 'Only the page itself may ask for this. Open /monitoring on this address and try again.\n'
 const AGAIN = `<!doctype html><html lang="en"><meta charset="utf-8"><title>Monitoring</title><meta http-equiv="refresh" content="0"></html>`
 
