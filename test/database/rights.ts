@@ -345,6 +345,7 @@ export const VIEWS: Readonly<Record<string, 'own' | 'none'>> = {
   quality_by_hour: 'own',
   requests_by_minute: 'own',
   tenant_overview: 'own',
+  audit_entries: 'none',
   tenant_records: 'none',
 }
 
