@@ -210,6 +210,25 @@ const TABLE: readonly Row[] = [
     path: at('/api/limits?tenant=acme'),
     operator: 200,
   },
+  {
+    method: 'GET',
+    route: '/api/requests',
+    path: at('/api/requests'),
+    own: 200,
+    foreign: 200,
+    operator: 200,
+    all: 200,
+  },
+  // Of nobody: who sees whose is the requests suite's to say.
+  {
+    method: 'GET',
+    route: '/api/requests/:id',
+    path: at('/api/requests/01932f3e-0000-7000-8000-000000000000'),
+    own: 404,
+    foreign: 404,
+    operator: 404,
+    all: 404,
+  },
   { method: 'GET', route: MODELS, path: at(MODELS), own: 200, foreign: 200, operator: 200 },
   {
     method: 'POST',
