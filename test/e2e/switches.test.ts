@@ -271,6 +271,16 @@ describe('what is off', () => {
     await on('model', 'custom:mine')
   })
 
+  it('stands in the audit log, who threw it and why', async () => {
+    await off('tenant', 'other', { note: 'a leak', by: 'ann' })
+    await on('tenant', 'other')
+    const { body } = await api(OPERATOR_TOKEN, 'GET', '/api/admin/audit?tenant=other&limit=2')
+    expect(body.data).toMatchObject([
+      { action: 'switch.on', target: 'tenant/other', tenant: 'other' },
+      { action: 'switch.off', target: 'tenant/other', after: { note: 'a leak', by: 'ann', until: null } },
+    ])
+  })
+
   it('goes with a tenant that is erased, so that its name is free', async () => {
     const key = await stack.key('doomed', 'free')
     await off('tenant', 'doomed')

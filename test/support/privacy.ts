@@ -11,8 +11,8 @@ export const hashOf = (tenantId: string, user: string): Promise<string> =>
     user,
   )
 
-/** What stays of an erased tenant: its totals by the hour, and that it was erased. */
-export const TOTALS: readonly string[] = ['roll_up_hours', 'feedback_hours', 'erasures']
+/** What stays of an erased tenant: its totals by the hour, that it was erased, and what was done. */
+export const TOTALS: readonly string[] = ['roll_up_hours', 'feedback_hours', 'erasures', 'audit_log']
 
 /** Rows of a tenant in every table that there is, by table, each as JSON. */
 export async function everythingOf(
@@ -30,7 +30,7 @@ export async function everythingOf(
 }
 
 /** The tenant itself, and what belongs to nobody. */
-const NOT_OF_A_TENANT = ['tenants', 'erasures', 'upkeep']
+const NOT_OF_A_TENANT = ['tenants', 'erasures', 'upkeep', 'cost_counts', 'cost_tellers']
 
 /** A row of the tenant in every table, beside those that it has. */
 export async function fill(supabase: EmbeddedSupabase, tenantId: string): Promise<void> {

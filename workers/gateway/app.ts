@@ -5,6 +5,7 @@ import { withCors } from './cors.ts'
 import type { Env } from './env.ts'
 import { admin } from './routes/admin.ts'
 import { alerts } from './routes/alerts.ts'
+import { audit } from './routes/audit.ts'
 import { budgets } from './routes/budgets.ts'
 import { chat } from './routes/chat.ts'
 import { costs } from './routes/costs.ts'
@@ -26,6 +27,7 @@ import { providerKeys } from './routes/provider-keys.ts'
 import { requests, requestsOfPage } from './routes/requests.ts'
 import { switches } from './routes/switches.ts'
 import { telemetry } from './routes/telemetry.ts'
+import { tenants } from './routes/tenants.ts'
 
 const app = new Hono<AppEnv>()
   .route('/v1/chat/completions', chat)
@@ -35,8 +37,10 @@ const app = new Hono<AppEnv>()
   .route('/api/admin/rotate-keys', keyRotation)
   .route('/api/admin/dead-letters', deadLetters)
   .route('/api/admin/tenants', privacy)
+  .route('/api/admin/tenants', tenants)
   .route('/api/admin/alerts', alerts)
   .route('/api/admin/switches', switches)
+  .route('/api/admin/audit', audit)
   .route('/api/admin', admin)
   .route('/api/models/custom/monitoring', monitoring)
   .route('/api/models/custom', customModels)
@@ -61,7 +65,7 @@ app.notFound(() => {
   throw new GatewayError(
     'not_found',
     'There is nothing at this address.',
-    'Routes: POST /v1/chat/completions, GET /v1/models, GET /v1/models/{id}, GET /api/models, GET /api/models/{id}, /api/models/custom, /api/models/aliases, /api/models/provider-keys, /api/feedback, /api/budgets, /api/costs, /api/limits, GET /api/requests, GET /api/requests/{id}, POST /api/telemetry, GET /metrics, GET /healthz, GET /readyz, GET /monitoring, GET /.',
+    'Routes: POST /v1/chat/completions, GET /v1/models, GET /v1/models/{id}, GET /api/models, GET /api/models/{id}, /api/models/custom, /api/models/aliases, /api/models/provider-keys, /api/feedback, /api/budgets, /api/costs, /api/limits, /api/admin/switches, GET /api/requests, GET /api/requests/{id}, POST /api/telemetry, GET /metrics, GET /healthz, GET /readyz, GET /monitoring, GET /.',
   )
 })
 

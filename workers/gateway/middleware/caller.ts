@@ -1,12 +1,13 @@
 import type { Context } from 'hono'
 import type { WaitUntil } from '../../../src/core/clock.ts'
 import { GatewayError } from '../../../src/core/errors.ts'
+import { requireScope, type Scope } from '../../../src/tenants/scopes.ts'
 import type { Caller } from '../../../src/tenants/tenant.ts'
 import type { AppEnv } from '../context.ts'
 import { bearer } from './bearer.ts'
 
-/** Who calls, by the virtual key. @throws GatewayError when that cannot be said */
-export async function callerOf(c: Context<AppEnv>): Promise<Caller> {
+/** Who calls, by a virtual key that is for this. @throws GatewayError when that cannot be said */
+export async function callerOf(c: Context<AppEnv>, scope: Scope): Promise<Caller> {
   const { headers } = c.req.raw
   const key = bearer(headers)
   if (key === undefined) {
@@ -23,6 +24,7 @@ export async function callerOf(c: Context<AppEnv>): Promise<Caller> {
   const caller = await authenticator.authenticate(key, client, waitUntil)
   if (renewed) await renewed
   if (switches.off.tenants?.has(caller.tenant.name)) throw disabled()
+  requireScope(caller.scopes, scope)
   return caller
 }
 

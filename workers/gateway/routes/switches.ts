@@ -9,9 +9,11 @@ import {
   switchJson,
   TIERS,
 } from '../../../src/switches/switch.ts'
+import { OPERATOR } from '../../../src/tenants/audit.ts'
 import { TENANT_NAME } from '../../../src/tenants/tenant.ts'
 import type { AppEnv } from '../context.ts'
 import { readSmallJson } from '../json-body.ts'
+import { audited } from '../middleware/audit.ts'
 import { operatorOnly } from '../middleware/operator.ts'
 import { stored } from '../stored.ts'
 import { tenantIdOf } from '../tenant-of.ts'
@@ -37,16 +39,27 @@ export const switches = new Hono<AppEnv>()
   .put('/', async (c) => {
     const change = parseSwitch(await readSmallJson(c.req.raw), Date.now())
     // A misspelt one would turn nothing off, and nobody would know.
-    if (change.kind === 'tenant') await tenantIdOf(c, change.name)
-    await stored(c.env.services.switchDesk.turnOff(change))
+    const tenant = change.kind === 'tenant' && { tenantId: await tenantIdOf(c, change.name) }
+    const { note, by, until } = switchJson(change)
+    const entry = { action: 'switch.off', ...tenant, target: placeOf(change), after: { note, by, until } }
+    await audited(c, OPERATOR, entry, () => stored(c.env.services.switchDesk.turnOff(change)))
     return c.json(switchJson(change))
   })
   .delete('/', async (c) => {
-    const { kind, name } = parsePlace(c.req.query())
-    if (await stored(c.env.services.switchDesk.turnOn(kind, name)))
-      return c.json({ kind, name, removed: true })
-    throw new GatewayError('not_found', 'This is not turned off.', 'GET /api/admin/switches lists what is.')
+    const place = parsePlace(c.req.query())
+    const { directory, switchDesk } = c.env.services
+    const found = place.kind === 'tenant' ? await stored(directory.tenantNamed(place.name)) : undefined
+    const entry = { action: 'switch.on', ...(found && { tenantId: found.id }), target: placeOf(place) }
+    await audited(c, OPERATOR, entry, async () => {
+      if (!(await stored(switchDesk.turnOn(place.kind, place.name)))) throw notOff()
+    })
+    return c.json({ ...place, removed: true })
   })
+
+const placeOf = ({ kind, name }: Pick<Switch, 'kind' | 'name'>): string => `${kind}/${name}`
+
+const notOff = () =>
+  new GatewayError('not_found', 'This is not turned off.', 'GET /api/admin/switches lists what is.')
 
 /** Strict: what is misspelt here would leave on what was meant to be off. */
 function parseSwitch(body: unknown, nowMs: number): Switch {
