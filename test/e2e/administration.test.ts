@@ -208,6 +208,17 @@ const CHANGES: readonly Change[] = [
     body: () => ({ confirm: 'doomed' }),
     action: 'privacy.erase',
   },
+  {
+    route: 'PUT /api/admin/switches',
+    path: at('/api/admin/switches'),
+    body: () => ({ kind: 'cache', name: 'kv', note: 'slow' }),
+    action: 'switch.off',
+  },
+  {
+    route: 'DELETE /api/admin/switches',
+    path: at('/api/admin/switches?kind=cache&name=kv'),
+    action: 'switch.on',
+  },
   { route: `DELETE ${KEYS}/:id`, path: () => `${KEYS}/${acmeKeyId}`, action: 'key.revoke' },
 ]
 const ALIAS = { kind: 'fallback', targets: [{ model: 'custom:mine' }] }
