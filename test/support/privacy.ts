@@ -30,7 +30,7 @@ export async function everythingOf(
 }
 
 /** The tenant itself, and what belongs to nobody. */
-const NOT_OF_A_TENANT = ['tenants', 'erasures', 'upkeep', 'cost_counts', 'cost_tellers']
+const NOT_OF_A_TENANT = ['tenants', 'erasures', 'upkeep', 'cost_counts', 'cost_tellers', 'switches']
 
 /** A row of the tenant in every table, beside those that it has. */
 export async function fill(supabase: EmbeddedSupabase, tenantId: string): Promise<void> {
