@@ -2,7 +2,7 @@ import type { SupabaseClient } from '@supabase/supabase-js'
 import { GatewayError } from '../core/errors.ts'
 import type { KeyDirectory } from './authenticator.ts'
 import { LIMIT_COLUMNS, type LimitColumns, limitsOf } from './limit-columns.ts'
-import type { BudgetKind, CachePolicy, Caller, Plan, Tenant } from './tenant.ts'
+import type { BudgetKind, CachePolicy, Caller, Plan, PurgeMarks, Tenant } from './tenant.ts'
 import { createVirtualKey, type KeyDigest, keyHint } from './virtual-key.ts'
 
 type TenantRow = {
@@ -14,6 +14,7 @@ type TenantRow = {
   readonly cache_by_user: boolean
   readonly keeps_text: boolean
   readonly budget: BudgetKind
+  readonly purge_marks: PurgeMarks
 } & LimitColumns
 
 type KeyRow = {
@@ -39,7 +40,7 @@ export interface KeyListing {
 type ListedRow = Pick<KeyRow, 'id' | 'hint' | 'created_at' | 'expires_at' | 'revoked_at'>
 
 const COLUMNS =
-  `id, hint, created_at, expires_at, revoked_at, ${LIMIT_COLUMNS}, tenants!inner (id, name, plan, epoch, cache_policy, cache_by_user, keeps_text, budget, ${LIMIT_COLUMNS})` as const
+  `id, hint, created_at, expires_at, revoked_at, ${LIMIT_COLUMNS}, tenants!inner (id, name, plan, epoch, cache_policy, cache_by_user, keeps_text, budget, purge_marks, ${LIMIT_COLUMNS})` as const
 
 /** Tenants and virtual keys in Supabase: the truth that all copies of a key record are made from. */
 export class SupabaseDirectory implements KeyDirectory {
@@ -167,6 +168,7 @@ const toTenant = (row: TenantRow): Tenant => ({
   cacheByUser: row.cache_by_user,
   keepsText: row.keeps_text,
   budget: row.budget,
+  purgeMarks: Object.keys(row.purge_marks).length === 0 ? undefined : row.purge_marks,
   limits: limitsOf(row),
 })
 

@@ -189,6 +189,7 @@ export function createServices(env: Env, place: Place = {}): Services & Administ
       vault,
       supabase,
       account,
+      chain,
       directory,
       keyRecords,
       authenticator,
