@@ -42,8 +42,10 @@ async function main(): Promise<void> {
   } else usage()
 }
 
-const said = ({ purged_by, effective_within_seconds: seconds }: Purged): string =>
-  `Purged${purged_by === 'epoch' ? ', with all that the tenant has' : ''}: gone here now, everywhere within ${seconds} s.`
+function said({ purged_by, effective_within_seconds: seconds }: Purged): string {
+  const all = purged_by === 'epoch' ? ', with all that the tenant has' : ''
+  return `Purged${all}: gone where it was done, everywhere within ${seconds} s.`
+}
 
 function listing({ tiers, marks }: Stats): string {
   const rows = tiers.map((each) => [
