@@ -21,6 +21,7 @@ import { Authenticator } from '../../src/tenants/authenticator.ts'
 import { IsolateRates } from '../../src/tenants/isolate-rates.ts'
 import type { Caller } from '../../src/tenants/tenant.ts'
 import { createVirtualKey, KeyDigest } from '../../src/tenants/virtual-key.ts'
+import { workerClock } from '../../workers/clock.ts'
 import type { Administration } from '../../workers/gateway/administration.ts'
 import { createFetch } from '../../workers/gateway/app.ts'
 import { claimStore } from '../../workers/gateway/claims.ts'
@@ -32,7 +33,7 @@ import {
   knownRoutes,
   shardedBuffer,
 } from '../../workers/gateway/isolate-metrics.ts'
-import { type Services, workerClock } from '../../workers/gateway/services.ts'
+import type { Services } from '../../workers/gateway/services.ts'
 import { KEYS, keyBytes, TENANTS } from './workload.ts'
 
 // The gateway as it is, on stores that answer from the isolate's own memory: what is left is its own work.

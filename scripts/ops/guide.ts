@@ -97,6 +97,9 @@ const FIGURES = `- **What the cache holds.** Memory knows. KV, Redis and Supabas
   see \`quality_feedback\`. Below 0.8 an answer counts as \`low_quality\` among the warnings.
 - **Budgets.** The fullest budget of a tenant, asked of its account once a minute by each isolate that spends for it. From 0.9 on its
   answers count as \`budget_near\`.
+- **Writes.** A record counts once its end is known: stored, or among the dead letters. One that comes again after it was stored, because
+  its acknowledgement was lost, counts again. What waits is what isolates hold and what the recorder put back lately; outboxes of
+  accounts and the queue's own backlog are not in it.
 - **What has no family.** How close predicted quality came to ratings is in Supabase (view \`prediction_accuracy\`), because
   ratings come days after. How well selection keeps to its policy is measured by the tests. Experiments have not run yet, so there
   is no figure of what they improved.`

@@ -8,6 +8,8 @@ export interface KeyListing {
   readonly created_at: string
   readonly expires_at: string | null
   readonly revoked_at: string | null
+  readonly last_used_at: string | null
+  readonly scopes: readonly string[]
 }
 
 /** The gateway's administration over HTTP. Each call throws an OperatorError with the gateway's own advice. */
@@ -20,13 +22,27 @@ export class AdminClient {
     this.#token = token
   }
 
-  create(tenant: string, plan?: string, expiresInDays?: number): Promise<KeyListing & { key: string }> {
-    return this.request('POST', '/api/admin/keys', { tenant, plan, expires_in_days: expiresInDays })
+  create(
+    tenant: string,
+    plan?: string,
+    expiresInDays?: number,
+    scopes?: readonly string[],
+  ): Promise<KeyListing & { key: string }> {
+    return this.request('POST', '/api/admin/keys', { tenant, plan, expires_in_days: expiresInDays, scopes })
   }
 
   async list(tenant?: string): Promise<KeyListing[]> {
     const query = tenant === undefined ? '' : `?tenant=${encodeURIComponent(tenant)}`
     return (await this.request<{ data: KeyListing[] }>('GET', `/api/admin/keys${query}`)).data
+  }
+
+  /** @param overlapHours how long the old key goes on; 24 when not said */
+  rotate(
+    id: string,
+    overlapHours?: number,
+  ): Promise<KeyListing & { key: string; replaces: { id: string; ends_at: string } }> {
+    const path = `/api/admin/keys/${encodeURIComponent(id)}/rotate`
+    return this.request('POST', path, { overlap_hours: overlapHours })
   }
 
   revoke(id: string): Promise<{ id: string; revoked_at: string; effective_within_seconds: number }> {

@@ -34,6 +34,7 @@ export const ERRORS = {
   missing_api_key: caller(401, 'authentication_error'),
   invalid_api_key: caller(401, 'authentication_error'),
   revoked_api_key: caller(401, 'authentication_error'),
+  scope_missing: caller(403, 'permission_error'),
   too_many_guesses: caller(429, 'rate_limit_error'),
   too_many_ratings: caller(429, 'rate_limit_error'),
   too_many_events: caller(429, 'rate_limit_error'),

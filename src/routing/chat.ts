@@ -80,16 +80,11 @@ export async function answerChat(services: ChatServices, call: ChatCall): Promis
   const read = slot && control.read ? await lookUp(services, call, slot, control, watch) : undefined
   if (read?.entry) {
     watch.stop()
-    // Who asks the account is counted there.
-    if (isLimited(caller)) services.rates.take(caller, services.clock.now())
-  }
-  const status = read ? cacheStatus(read, services.clock.now()) : BYPASS
-  settlement.cache = read ? (read.entry ? 'hit' : 'miss') : 'bypass'
-  if (read?.entry) {
-    watch.stop()
     countHere(services, caller)
     return hit(services, settlement, read, read.entry)
   }
+  const status = read ? cacheStatus(read, services.clock.now()) : BYPASS
+  settlement.cache = read ? 'miss' : 'bypass'
   let plan: Plan
   try {
     if (control.onlyIfCached) throw notCached()

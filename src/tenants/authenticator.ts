@@ -28,6 +28,8 @@ export interface AuthenticatorOptions {
   readonly digest: KeyDigest
   readonly directory: KeyDirectory
   readonly store: KeyRecordStore
+  /** Notes that a key was used; may reject. */
+  readonly noteUse?: (keyId: string, atMs: number) => Promise<void>
 }
 
 /** How long an isolate believes its own copy. */
@@ -42,6 +44,8 @@ const STALE_RECHECK_MS = 5_000
 const STORE_DEADLINE_MS = 40
 const DIRECTORY_DEADLINE_MS = 2_000
 const MAX_KEYS = 20_000
+/** How often an isolate notes that a key is in use. */
+const USE_NOTED_MS = 60 * 60_000
 
 interface Remembered {
   readonly record: KeyRecord | undefined
@@ -59,6 +63,8 @@ export class Authenticator {
   readonly #guesses = new GuessGuard()
   readonly #directoryBreaker = new Breaker()
   readonly #storeBreaker = new Breaker()
+  /** By key: from when on its use is to be noted again. */
+  readonly #usedMs = new Map<string, number>()
   /** By tenant: copies from before then are not believed. */
   readonly #forgottenMs = new Map<string, number>()
 
@@ -76,13 +82,14 @@ export class Authenticator {
     const now = this.#options.clock.now()
     const remembered = this.#memory.get(key)
     const known = this.#isBelieved(remembered?.record) ? remembered : undefined
-    if (known && known.untilMs > now) return this.#accept(known.record, now)
+    if (known && known.untilMs > now) return this.#accept(known.record, now, waitUntil)
     if (!isVirtualKey(key)) throw invalidKey()
 
     const digest = await this.#options.digest.of(key)
     const shared = await this.#readStore(digest)
     const copy = newer(known?.record, this.#isBelieved(shared) ? shared : undefined)
-    if (copy && now - copy.verifiedAtMs < FRESH_MS) return this.#remember(key, copy, now + MEMORY_MS, now)
+    if (copy && now - copy.verifiedAtMs < FRESH_MS)
+      return this.#remember(key, copy, now + MEMORY_MS, now, waitUntil)
 
     if (!copy) this.#guesses.check(client, now)
     let caller: Caller | undefined
@@ -90,16 +97,16 @@ export class Authenticator {
       caller = await this.#ask(digest)
     } catch (cause) {
       if (copy && now - copy.verifiedAtMs < STALE_MS)
-        return this.#remember(key, copy, now + STALE_RECHECK_MS, now)
+        return this.#remember(key, copy, now + STALE_RECHECK_MS, now, waitUntil)
       throw unavailable(cause)
     }
     if (!caller) {
       this.#guesses.missed(client, now)
-      return this.#remember(key, undefined, now + UNKNOWN_MS, now)
+      return this.#remember(key, undefined, now + UNKNOWN_MS, now, waitUntil)
     }
     const record = { caller, verifiedAtMs: now }
     waitUntil(this.#options.store.put(digest, record).catch(() => {}))
-    return this.#remember(key, record, now + MEMORY_MS, now)
+    return this.#remember(key, record, now + MEMORY_MS, now, waitUntil)
   }
 
   /** The tenant has changed in the directory. Other isolates find out within 90 s. */
@@ -112,16 +119,32 @@ export class Authenticator {
     return record.verifiedAtMs > (this.#forgottenMs.get(record.caller.tenant.id) ?? Number.NEGATIVE_INFINITY)
   }
 
-  #remember(key: string, record: KeyRecord | undefined, untilMs: number, now: number): Caller {
+  #remember(
+    key: string,
+    record: KeyRecord | undefined,
+    untilMs: number,
+    now: number,
+    waitUntil: WaitUntil,
+  ): Caller {
     this.#memory.set(key, { record, untilMs }, 1, '')
-    return this.#accept(record, now)
+    return this.#accept(record, now, waitUntil)
   }
 
-  #accept(record: KeyRecord | undefined, now: number): Caller {
+  #accept(record: KeyRecord | undefined, now: number, waitUntil: WaitUntil): Caller {
     if (!record) throw invalidKey()
     const { caller } = record
     if (caller.expiresAtMs !== null && caller.expiresAtMs <= now) throw invalidKey()
+    if (now >= (this.#usedMs.get(caller.keyId) ?? 0)) this.#noteUse(caller.keyId, now, waitUntil)
     return caller
+  }
+
+  /** Once an hour, whatever comes of it: that a key is in use is worth no second try. */
+  #noteUse(keyId: string, now: number, waitUntil: WaitUntil): void {
+    const { noteUse } = this.#options
+    if (!noteUse) return
+    if (this.#usedMs.size >= MAX_KEYS) this.#usedMs.clear()
+    this.#usedMs.set(keyId, now + USE_NOTED_MS)
+    waitUntil(noteUse(keyId, now).catch(() => {}))
   }
 
   /** The shared copy; a store in trouble is one that knows nothing. */

@@ -2,6 +2,7 @@ import type { SupabaseClient } from '@supabase/supabase-js'
 import { GatewayError } from '../core/errors.ts'
 import type { KeyDirectory } from './authenticator.ts'
 import { LIMIT_COLUMNS, type LimitColumns, limitsOf } from './limit-columns.ts'
+import { SCOPES, type Scope, scopesOf } from './scopes.ts'
 import type { BudgetKind, CachePolicy, Caller, Plan, PurgeMarks, Tenant } from './tenant.ts'
 import { createVirtualKey, type KeyDigest, keyHint } from './virtual-key.ts'
 
@@ -19,12 +20,20 @@ type TenantRow = {
 
 type KeyRow = {
   readonly id: string
+  readonly scopes: readonly string[]
+  readonly last_used_at: string | null
   readonly hint: string
   readonly created_at: string
   readonly expires_at: string | null
   readonly revoked_at: string | null
   readonly tenants: TenantRow
 } & LimitColumns
+
+/** All that is stored of a key, whatever else its columns are. */
+export interface StoredKey extends KeyRow {
+  readonly tenant_id: string
+  readonly digest: string
+}
 
 /** A key as an operator sees it: everything but the key. */
 export interface KeyListing {
@@ -35,12 +44,20 @@ export interface KeyListing {
   readonly created_at: string
   readonly expires_at: string | null
   readonly revoked_at: string | null
+  readonly last_used_at: string | null
+  readonly scopes: readonly string[]
 }
 
-type ListedRow = Pick<KeyRow, 'id' | 'hint' | 'created_at' | 'expires_at' | 'revoked_at'>
+/** What an operator says of a new key. */
+export interface NewKey {
+  readonly id: string
+  readonly expires_at: string | null
+  readonly scopes: readonly Scope[]
+}
 
+const LISTED = 'id, hint, created_at, expires_at, revoked_at, last_used_at, scopes'
 const COLUMNS =
-  `id, hint, created_at, expires_at, revoked_at, ${LIMIT_COLUMNS}, tenants!inner (id, name, plan, epoch, cache_policy, cache_by_user, keeps_text, budget, purge_marks, ${LIMIT_COLUMNS})` as const
+  `id, hint, created_at, expires_at, revoked_at, last_used_at, scopes, ${LIMIT_COLUMNS}, tenants!inner (id, name, plan, epoch, cache_policy, cache_by_user, keeps_text, budget, purge_marks, ${LIMIT_COLUMNS})` as const
 
 /** Tenants and virtual keys in Supabase: the truth that all copies of a key record are made from. */
 export class SupabaseDirectory implements KeyDirectory {
@@ -66,7 +83,8 @@ export class SupabaseDirectory implements KeyDirectory {
     if (!data) return undefined
     const expiresAtMs = data.expires_at === null ? null : Date.parse(data.expires_at)
     if (expiresAtMs !== null && expiresAtMs <= this.#now()) return undefined
-    return { keyId: data.id, expiresAtMs, tenant: toTenant(data.tenants), limits: limitsOf(data) }
+    const { id: keyId, tenants, scopes } = data
+    return { keyId, expiresAtMs, tenant: toTenant(tenants), limits: limitsOf(data), scopes: scopesOf(scopes) }
   }
 
   /**
@@ -80,20 +98,58 @@ export class SupabaseDirectory implements KeyDirectory {
     expiresAtMs: number | null,
   ): Promise<KeyListing & { key: string }> {
     const tenant = await this.#tenant(tenantName, plan)
+    const expires_at = expiresAtMs === null ? null : new Date(expiresAtMs).toISOString()
+    return this.issue(tenant, { id: crypto.randomUUID(), expires_at, scopes: SCOPES })
+  }
+
+  /** Makes a key of a tenant that there is. @returns the key itself, which is kept nowhere */
+  issue(
+    tenant: Pick<Tenant, 'id' | 'name' | 'plan'>,
+    { id, expires_at, scopes }: NewKey,
+  ): Promise<KeyListing & { key: string }> {
+    return this.#insert({ id, tenant_id: tenant.id, expires_at, scopes }, tenant)
+  }
+
+  /** A new key with all that an old one may. @returns the key itself, which is kept nowhere */
+  copy(old: StoredKey, id: string, expires_at: string | null): Promise<KeyListing & { key: string }> {
+    const { digest: _, hint: _hint, created_at, revoked_at, last_used_at, tenants, ...rights } = old
+    return this.#insert({ ...rights, id, expires_at }, tenants)
+  }
+
+  async #insert(
+    row: Readonly<Record<string, unknown>>,
+    tenant: Pick<Tenant, 'name' | 'plan'>,
+  ): Promise<KeyListing & { key: string }> {
     const key = createVirtualKey()
-    const row = {
-      tenant_id: tenant.id,
-      digest: await this.#digest.of(key),
-      hint: keyHint(key),
-      expires_at: expiresAtMs === null ? null : new Date(expiresAtMs).toISOString(),
-    }
     const { data } = await this.#connect()
       .from('virtual_keys')
-      .insert(row)
-      .select('id, hint, created_at, expires_at, revoked_at')
+      .insert({ ...row, digest: await this.#digest.of(key), hint: keyHint(key) })
+      .select(LISTED)
       .single<ListedRow>()
       .throwOnError()
     return { ...toListing(data, tenant), key }
+  }
+
+  /** A key by its id, with all its columns. */
+  async key(id: string): Promise<StoredKey | undefined> {
+    const { data } = await this.#connect()
+      .from('virtual_keys')
+      .select('*, tenants!inner (*)')
+      .eq('id', id)
+      .maybeSingle<StoredKey>()
+      .throwOnError()
+    return data ?? undefined
+  }
+
+  /** The key ends then. */
+  async expire(id: string, expires_at: string): Promise<void> {
+    await this.#connect().from('virtual_keys').update({ expires_at }).eq('id', id).throwOnError()
+  }
+
+  /** Notes when a key was used. */
+  async used(id: string, atMs: number): Promise<void> {
+    const last_used_at = new Date(atMs).toISOString()
+    await this.#connect().from('virtual_keys').update({ last_used_at }).eq('id', id).throwOnError()
   }
 
   /** Newest first. @param tenantName only this tenant's */
@@ -172,8 +228,13 @@ const toTenant = (row: TenantRow): Tenant => ({
   limits: limitsOf(row),
 })
 
+type ListedRow = Pick<
+  KeyRow,
+  'id' | 'hint' | 'created_at' | 'expires_at' | 'revoked_at' | 'last_used_at' | 'scopes'
+>
+
 const toListing = (
-  { id, hint, created_at, expires_at, revoked_at }: ListedRow,
+  { id, hint, created_at, expires_at, revoked_at, last_used_at, scopes }: ListedRow,
   tenant: Pick<Tenant, 'name' | 'plan'>,
 ): KeyListing => ({
   id,
@@ -183,4 +244,6 @@ const toListing = (
   created_at,
   expires_at,
   revoked_at,
+  last_used_at,
+  scopes,
 })

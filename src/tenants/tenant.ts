@@ -1,8 +1,9 @@
 import type { Limits } from './limits.ts'
+import type { Scope } from './scopes.ts'
 
 /** What a tenant may use. `free`: public models; `paid`: the operator's providers too. */
 export type Plan = 'free' | 'paid'
-export const PLANS: readonly Plan[] = ['free', 'paid']
+export const PLANS = ['free', 'paid'] as const satisfies readonly Plan[]
 
 /** What of a tenant's answers may be kept: all of them, only those asked for at temperature 0, or none. */
 export type CachePolicy = 'all' | 'deterministic' | 'none'
@@ -35,6 +36,8 @@ export interface Tenant {
 
 /** Who makes a request: one key of one tenant. */
 export interface Caller {
+  /** Undefined = all. */
+  readonly scopes?: readonly Scope[] | undefined
   readonly keyId: string
   /** Milliseconds since the epoch; null = never. */
   readonly expiresAtMs: number | null

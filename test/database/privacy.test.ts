@@ -96,7 +96,7 @@ describe('an export of a tenant', () => {
       expect(text).not.toContain(foreign)
   })
 
-  it('names every table that has rows of tenants, but for copies, sealed answers, and what tells of erasures', async () => {
+  it('names every table that has rows of tenants, but for copies, sealed answers, what tells of erasures, and the audit log', async () => {
     const tables = await supabase.sql<{ name: string }>(
       `select relname as name from pg_class join pg_attribute on attrelid = pg_class.oid and attname = 'tenant_id'
        where relnamespace = 'public'::regnamespace and relkind = 'r' order by 1`,
@@ -105,7 +105,7 @@ describe('an export of a tenant', () => {
       `select pg_get_viewdef('tenant_records'::regclass) as text`,
     )
     const missing = tables.map(({ name }) => name).filter((name) => !view?.text.includes(`'${name}'`))
-    expect(missing).toEqual(['erasures', 'llm_cache', 'roll_up_minutes'])
+    expect(missing).toEqual(['audit_details', 'audit_log', 'erasures', 'llm_cache', 'roll_up_minutes'])
   })
 })
 

@@ -233,6 +233,17 @@ onEachDatabase((start, genuine) => {
         roll_up: { stored_from: '-infinity', stored_to: 'infinity' },
         match_feedback: {},
         cached_answer: { cached_tenant: TENANT_A, cached_key: 'k'.repeat(43) },
+        write_audit: {
+          entry_id: crypto.randomUUID(),
+          of_tenant: TENANT_A,
+          by_actor: 'operator',
+          by_id: null,
+          done_action: 'key.create',
+          of_request: 'r',
+          on_target: null,
+          state_before: null,
+          state_after: null,
+        },
         dashboard_history: { since: '2026-01-01', step_seconds: 3600 },
       }
       for (const role of ['anon', 'member', 'recorder', 'keeper', 'reader'] as const) {

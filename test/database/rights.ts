@@ -28,6 +28,8 @@ interface Rights {
   readonly recorder?: readonly Outcome[]
   readonly keeper?: readonly Outcome[]
   readonly reader?: readonly Outcome[]
+  /** May everything unless said otherwise. */
+  readonly service?: readonly Outcome[]
   /** What becomes of a row of a tenant that whoever adds it is not of; refused unless said otherwise. */
   readonly foreign?: 'none'
   /** The column that says whose a row is, where that is not `tenant_id`. */
@@ -47,6 +49,8 @@ const ADDS: readonly Outcome[] = ['none', 'done', 'refused', 'refused']
 const ADDS_BY_ID: readonly Outcome[] = ['all', 'done', 'refused', 'refused']
 const SUMS_UP: readonly Outcome[] = ['all', 'done', 'done', 'refused']
 const PRUNES: readonly Outcome[] = ['all', 'refused', 'refused', 'done']
+
+const KEEPS: readonly Outcome[] = ['all', 'done', 'refused', 'refused']
 
 const AT = '2026-11-20T10:00:00.000Z'
 const name = () => crypto.randomUUID()
@@ -257,6 +261,18 @@ export const TABLES: Readonly<Record<string, Rights>> = {
     }),
     change: { ratings: 2 },
   },
+  audit_log: {
+    members: 'none',
+    service: KEEPS,
+    row: (tenant_id) => ({ id: name(), tenant_id, actor: 'operator', action: 'key.create' }),
+    change: { action: 'key.revoke' },
+  },
+  audit_details: {
+    members: 'none',
+    service: KEEPS,
+    row: (tenant_id) => ({ id: name(), tenant_id, request_id: 'r' }),
+    change: { target: 'another' },
+  },
   upkeep: {
     members: 'none',
     keeper: SUMS_UP,
@@ -329,6 +345,7 @@ export const VIEWS: Readonly<Record<string, 'own' | 'none'>> = {
   quality_by_hour: 'own',
   requests_by_minute: 'own',
   tenant_overview: 'own',
+  audit_entries: 'none',
   tenant_records: 'none',
 }
 
@@ -361,7 +378,8 @@ export const ownerColumn = (table: string): string =>
  */
 export function expected(table: string, role: Role, verb: Verb, genuine: boolean): Outcome {
   const { members, foreign = 'refused', ...workers } = TABLES[table] as Rights
-  if (role === 'service') return verb === 'select' ? 'all' : 'done'
+  if (role === 'service')
+    return workers.service?.[VERBS.indexOf(verb)] ?? (verb === 'select' ? 'all' : 'done')
   if (role === 'recorder' || role === 'keeper' || role === 'reader')
     return (workers[role] ?? NOTHING)[VERBS.indexOf(verb)] as Outcome
   if (genuine && (role === 'anon' || verb !== 'select' || members === 'none')) return 'refused'

@@ -15,7 +15,7 @@ let expired: string
 let keyId: string
 
 beforeAll(async () => {
-  stack = await startStack()
+  stack = await startStack({ VIEWER_TOKEN })
   api = apiAt(stack.url)
   acme = await stack.key('acme', 'free')
   other = await stack.key('other', 'free')
@@ -52,6 +52,7 @@ interface Row {
   readonly all?: number
 }
 
+const VIEWER_TOKEN = 'v'.repeat(43)
 const at = (path: string) => () => path
 /** What takes something away comes last, and is done by the operator only after everybody else has tried. */
 const TABLE: readonly Row[] = [
@@ -81,6 +82,35 @@ const TABLE: readonly Row[] = [
     route: '/api/admin/dead-letters/replay',
     path: at('/api/admin/dead-letters/replay'),
     operator: 200,
+  },
+  { method: 'GET', route: '/api/admin/audit', path: at('/api/admin/audit?limit=5'), operator: 200 },
+  { method: 'GET', route: '/api/admin/tenants', path: at('/api/admin/tenants'), operator: 200 },
+  {
+    method: 'POST',
+    route: '/api/admin/tenants',
+    path: at('/api/admin/tenants'),
+    body: () => ({ name: `tenant-${made++}` }),
+    operator: 201,
+  },
+  {
+    method: 'GET',
+    route: '/api/admin/tenants/:tenant',
+    path: at('/api/admin/tenants/acme'),
+    operator: 200,
+  },
+  {
+    method: 'PATCH',
+    route: '/api/admin/tenants/:tenant',
+    path: at('/api/admin/tenants/acme'),
+    body: () => ({ cache_by_user: true }),
+    operator: 200,
+  },
+  {
+    method: 'POST',
+    route: '/api/admin/keys/:id/rotate',
+    path: () => `/api/admin/keys/${keyId}/rotate`,
+    body: () => ({}),
+    operator: 201,
   },
   {
     method: 'GET',
@@ -206,6 +236,25 @@ const TABLE: readonly Row[] = [
     path: at('/api/limits?tenant=acme'),
     operator: 200,
   },
+  {
+    method: 'GET',
+    route: '/api/requests',
+    path: at('/api/requests'),
+    own: 200,
+    foreign: 200,
+    operator: 200,
+    all: 200,
+  },
+  // Of nobody: who sees whose is the requests suite's to say.
+  {
+    method: 'GET',
+    route: '/api/requests/:id',
+    path: at('/api/requests/01932f3e-0000-7000-8000-000000000000'),
+    own: 404,
+    foreign: 404,
+    operator: 404,
+    all: 404,
+  },
   { method: 'GET', route: MODELS, path: at(MODELS), own: 200, foreign: 200, operator: 200 },
   {
     method: 'POST',
@@ -326,6 +375,7 @@ describe.each(TABLE)('$method $route', (row) => {
       `${OPERATOR_TOKEN}o`,
       acme.slice(0, -1),
       expired,
+      VIEWER_TOKEN,
     ]
     for (const key of wrong) {
       const answer = await send(row, key, 'acme')

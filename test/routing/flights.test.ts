@@ -106,6 +106,40 @@ describe('money', () => {
   })
 })
 
+describe('limits', () => {
+  it('count whoever follows where it waits, and send it away beyond', async () => {
+    const { gateway, call, calls, followed } = bench({ keyLimits: { requestsPerMinute: 1 } })
+    const body = question({ max_tokens: 100 })
+    // The account counts it, and here it has no limits.
+    const leader = gateway.chat(body)
+    const one = await call(0)
+    const follower = gateway.chat(body)
+    await followed(1)
+    const refused = await gateway.chat(body)
+    expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '60'])
+    await followed(1)
+    one.answer(200, completion('for two'))
+    for (const answering of [leader, follower]) expect(await text(answering)).toContain('for two')
+    expect(calls).toHaveLength(1)
+  })
+
+  it('that may cut an answer keep it to its own key, unless the request names a maximum', async () => {
+    const { gateway, call, calls, followed } = bench({ keyLimits: { maxTokens: 50 } })
+    const body = question()
+    const alone = [gateway.chat(body), gateway.chat(body)]
+    await expect.poll(() => calls.length).toBe(2)
+    for (const each of calls) each.answer(200, completion('cut'))
+    for (const answering of alone) expect(await text(answering)).toContain('cut')
+    const named = question({ max_tokens: 20 })
+    const leader = gateway.chat(named)
+    const one = await call(2)
+    const follower = gateway.chat(named)
+    await followed(1)
+    one.answer(200, completion('shared'))
+    for (const answering of [leader, follower]) expect(await text(answering)).toContain('shared')
+  })
+})
+
 describe('a leader whose caller left', () => {
   it('goes on for 25 seconds, then the next one asks', async () => {
     const { clock, gateway, call, calls, followed } = bench()

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import { toParcel } from '../../src/feedback/outbox.ts'
 import type { Accounts } from '../../src/routing/spending.ts'
 import type { Limits, OwnedLimits } from '../../src/tenants/limits.ts'
-import { workerClock } from '../../workers/gateway/services.ts'
+import { workerClock } from '../../workers/clock.ts'
 import { Account } from '../../workers/state/account.ts'
 import { durableState } from '../state/durable-state.ts'
 import { ask, question, results, routingGateway, streamed } from '../support/routing-gateway.ts'

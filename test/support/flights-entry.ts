@@ -1,10 +1,11 @@
 import { DurableObject } from 'cloudflare:workers'
 import { Authenticator } from '../../src/tenants/authenticator.ts'
 import { KeyDigest } from '../../src/tenants/virtual-key.ts'
+import { workerClock } from '../../workers/clock.ts'
 import { createFetch } from '../../workers/gateway/app.ts'
 import type { Env } from '../../workers/gateway/env.ts'
 import { flightsOf } from '../../workers/gateway/flights.ts'
-import { type Services, workerClock } from '../../workers/gateway/services.ts'
+import type { Services } from '../../workers/gateway/services.ts'
 import type { Flight } from '../../workers/state/flight.ts'
 import { inOrder, providerAt, type RoutingServices, routingServices } from './routing-services.ts'
 

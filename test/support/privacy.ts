@@ -11,8 +11,8 @@ export const hashOf = (tenantId: string, user: string): Promise<string> =>
     user,
   )
 
-/** What stays of an erased tenant: its totals by the hour, and that it was erased. */
-export const TOTALS: readonly string[] = ['roll_up_hours', 'feedback_hours', 'erasures']
+/** What stays of an erased tenant: its totals by the hour, that it was erased, and what was done. */
+export const TOTALS: readonly string[] = ['roll_up_hours', 'feedback_hours', 'erasures', 'audit_log']
 
 /** Rows of a tenant in every table that there is, by table, each as JSON. */
 export async function everythingOf(

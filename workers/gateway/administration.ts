@@ -33,10 +33,15 @@ import { SupabaseSealedKeys } from '../../src/models/supabase-sealed-keys.ts'
 import { adapterFor } from '../../src/providers/adapters.ts'
 import type { AddressPolicy } from '../../src/providers/address-policy.ts'
 import type { Fetch } from '../../src/providers/fetch.ts'
+import type { AuditLog } from '../../src/tenants/audit.ts'
 import type { Authenticator } from '../../src/tenants/authenticator.ts'
 import type { KvKeyRecords } from '../../src/tenants/kv-records.ts'
 import type { LimitDesk } from '../../src/tenants/limit-desk.ts'
-import type { SupabaseDirectory } from '../../src/tenants/supabase-directory.ts'
+import { SupabaseAudit } from '../../src/tenants/supabase-audit.ts'
+import { SupabaseDirectory } from '../../src/tenants/supabase-directory.ts'
+import { SupabaseTenants } from '../../src/tenants/supabase-tenants.ts'
+import type { TenantStore } from '../../src/tenants/tenant-settings.ts'
+import type { KeyDigest } from '../../src/tenants/virtual-key.ts'
 import { accountOutbox } from './account-outbox.ts'
 import { type AccountOf, budgetDesk, limitDesk } from './accounts.ts'
 import { redisConnector, serviceConnector } from './connectors.ts'
@@ -47,7 +52,9 @@ import { Readiness } from './readiness.ts'
 
 /** What the routes that manage and rate need beside the services. */
 export interface Administration {
+  readonly audit: AuditLog
   readonly directory: SupabaseDirectory
+  readonly tenants: TenantStore
   readonly keyRecords: KvKeyRecords
   readonly readiness: Readiness
   /** Tries, as a request would, all that requests need. */
@@ -82,7 +89,7 @@ export interface Shared {
   readonly supabase: () => SupabaseClient
   readonly account: AccountOf
   readonly chain: CacheChain
-  readonly directory: SupabaseDirectory
+  readonly digest: KeyDigest
   readonly keyRecords: KvKeyRecords
   readonly authenticator: Authenticator
   readonly modelStore: SupabaseModels
@@ -101,6 +108,8 @@ export interface Shared {
 
 /** For whole batches, pages and months, which no model's answer waits for. */
 const BATCH_TIMEOUT_MS = 20_000
+/** For a change that an operator waits for: given up early, nobody would know whether it was made. */
+const CHANGE_TIMEOUT_MS = 10_000
 /** For a search, which somebody waits for, and which may have to read many rows. */
 const SEARCH_TIMEOUT_MS = 8_000
 /** Of the records only ratings are stored from here. */
@@ -108,15 +117,18 @@ const NO_PRICES: Prices = { priceOf: () => undefined }
 
 /** Builds what manages and rates. */
 export function createAdministration(env: Env, shared: Shared): Administration {
-  const { clock, vault, supabase, account, directory, keyRecords, authenticator, send } = shared
+  const { clock, vault, supabase, account, digest, keyRecords, authenticator, send } = shared
   const forget = (tenantId: string): void => authenticator.forget(tenantId)
+  const patient = serviceConnector(env, { timeoutMs: CHANGE_TIMEOUT_MS })
   const readiness = new Readiness(clock, {
     kv: async () => void (await env.CACHE.get('readiness', 'text')),
     redis: async () => void (await redisConnector(env)().get('readiness')),
     supabase: async () => void (await supabase().from('tenants').select('id').limit(1).throwOnError()),
   })
   return {
-    directory,
+    audit: new SupabaseAudit(patient),
+    directory: new SupabaseDirectory(patient, digest, clock.now),
+    tenants: new SupabaseTenants(patient),
     keyRecords,
     readiness,
     probe: () => probe({ readiness, ...shared.upstream }),

@@ -5,6 +5,7 @@ import { withCors } from './cors.ts'
 import type { Env } from './env.ts'
 import { admin } from './routes/admin.ts'
 import { alerts } from './routes/alerts.ts'
+import { audit } from './routes/audit.ts'
 import { budgets } from './routes/budgets.ts'
 import { cache } from './routes/cache.ts'
 import { chat } from './routes/chat.ts'
@@ -26,6 +27,7 @@ import { privacy } from './routes/privacy.ts'
 import { providerKeys } from './routes/provider-keys.ts'
 import { requests, requestsOfPage } from './routes/requests.ts'
 import { telemetry } from './routes/telemetry.ts'
+import { tenants } from './routes/tenants.ts'
 
 const app = new Hono<AppEnv>()
   .route('/v1/chat/completions', chat)
@@ -35,7 +37,9 @@ const app = new Hono<AppEnv>()
   .route('/api/admin/rotate-keys', keyRotation)
   .route('/api/admin/dead-letters', deadLetters)
   .route('/api/admin/tenants', privacy)
+  .route('/api/admin/tenants', tenants)
   .route('/api/admin/alerts', alerts)
+  .route('/api/admin/audit', audit)
   .route('/api/admin', admin)
   .route('/api/models/custom/monitoring', monitoring)
   .route('/api/models/custom', customModels)

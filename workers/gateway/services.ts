@@ -29,6 +29,7 @@ import { Authenticator } from '../../src/tenants/authenticator.ts'
 import { KvKeyRecords } from '../../src/tenants/kv-records.ts'
 import { SupabaseDirectory } from '../../src/tenants/supabase-directory.ts'
 import { KeyDigest } from '../../src/tenants/virtual-key.ts'
+import { workerClock } from '../clock.ts'
 import { spendingServices } from './accounts.ts'
 import { addressPolicyOf } from './addresses.ts'
 import { type Administration, createAdministration } from './administration.ts'
@@ -72,14 +73,6 @@ export interface Place {
   readonly colo?: string | undefined
 }
 
-export const workerClock: Clock = {
-  now: () => Date.now(),
-  after: (ms, fn) => {
-    const timer = setTimeout(fn, ms)
-    return () => clearTimeout(timer)
-  },
-}
-
 const KIB = 1024
 /** Nearly all that an isolate hands on is predictions. */
 const IN_HAND = seriesName('write_queue_depth', { table: 'ml_predictions' })
@@ -98,7 +91,13 @@ export function createServices(env: Env, place: Place = {}): Services & Administ
   const directory = new SupabaseDirectory(supabase, digest, clock.now)
   const kv = pooledKv(env.CACHE, pools)
   const keyRecords = new KvKeyRecords(kv, vault)
-  const authenticator = new Authenticator({ clock, digest, directory, store: keyRecords })
+  const authenticator = new Authenticator({
+    clock,
+    digest,
+    directory,
+    store: keyRecords,
+    noteUse: (keyId, atMs) => directory.used(keyId, atMs),
+  })
   const chain = cacheChain({ env, clock, observer, pools, kv, supabase })
   const fetchUpstream: Fetch = (url, init) => pools.hold('upstream', fetch(url, init))
   const policy = addressPolicyOf(env)
@@ -190,7 +189,7 @@ export function createServices(env: Env, place: Place = {}): Services & Administ
       supabase,
       account,
       chain,
-      directory,
+      digest,
       keyRecords,
       authenticator,
       modelStore,

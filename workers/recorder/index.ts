@@ -1,4 +1,4 @@
-import { type Clock, withDeadline } from '../../src/core/clock.ts'
+import { withDeadline } from '../../src/core/clock.ts'
 import { uuidv7 } from '../../src/core/ids.ts'
 import { parseBaseline } from '../../src/cost/ledger.ts'
 import { type ListPrices, listPrices } from '../../src/cost/list-prices.ts'
@@ -8,6 +8,7 @@ import { fullJitterMs } from '../../src/feedback/parcels.ts'
 import { SupabaseRecords } from '../../src/feedback/supabase-records.ts'
 import { tellCosts } from '../../src/metrics/cost-counts.ts'
 import { countLot } from '../../src/metrics/write-counts.ts'
+import { workerClock } from '../clock.ts'
 import type { MetricsShard } from '../state/metrics-shard.ts'
 import { supabaseConnector } from '../supabase.ts'
 import { recorderMetrics } from './metrics.ts'
@@ -30,14 +31,6 @@ const RETRY_BASE_MS = 1_000
 const RETRY_CAP_MS = 5 * 60_000
 /** Then the dead-letter queue sees another two days through. */
 const DEAD_RETRY_CAP_MS = 60 * 60_000
-
-const clock: Clock = {
-  now: () => Date.now(),
-  after: (ms, fn) => {
-    const timer = setTimeout(fn, ms)
-    return () => clearTimeout(timer)
-  },
-}
 
 export default {
   /**
@@ -85,11 +78,11 @@ export default {
 async function tell(store: SupabaseRecords, { METRICS_SHARD }: Env): Promise<boolean> {
   try {
     await tellCosts({
-      now: clock.now,
+      now: workerClock.now,
       next: (told) => store.nextCosts(told),
       take: (shard, batch) =>
         withDeadline(
-          clock,
+          workerClock,
           TELL_TIMEOUT_MS,
           Promise.resolve(METRICS_SHARD.get(METRICS_SHARD.idFromName(shard)).take(batch)),
         ),

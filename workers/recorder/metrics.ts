@@ -1,16 +1,8 @@
-import type { Clock } from '../../src/core/clock.ts'
 import type { Batch } from '../../src/metrics/batch.ts'
 import { MetricsBuffer } from '../../src/metrics/buffer.ts'
 import { regionOf, shardName } from '../../src/metrics/shard-name.ts'
+import { workerClock } from '../clock.ts'
 import type { MetricsShard } from '../state/metrics-shard.ts'
-
-const clock: Clock = {
-  now: () => Date.now(),
-  after: (ms, fn) => {
-    const timer = setTimeout(fn, ms)
-    return () => clearTimeout(timer)
-  },
-}
 
 /** One an isolate: values only, which belong to no batch of the queue. */
 let buffer: MetricsBuffer | undefined
@@ -25,5 +17,5 @@ function newBuffer(shards: DurableObjectNamespace<MetricsShard>): MetricsBuffer 
   const isolate = crypto.randomUUID()
   const name = shardName(regionOf(undefined), isolate)
   const send = async (batch: Batch) => shards.get(shards.idFromName(name)).take(batch)
-  return new MetricsBuffer({ clock, random: Math.random, isolate, send })
+  return new MetricsBuffer({ clock: workerClock, random: Math.random, isolate, send })
 }

@@ -1,24 +1,16 @@
 import { DurableObject, RpcTarget } from 'cloudflare:workers'
-import type { Clock } from '../../src/core/clock.ts'
 import { FlightDesk, type Place } from '../../src/routing/flight-desk.ts'
 import type { FlightEnd, Heard, SharedFailure } from '../../src/routing/flight-words.ts'
+import { workerClock } from '../clock.ts'
 
 type TellStub = ((isFollowed: boolean) => Promise<void>) & Disposable & { dup(): TellStub }
-
-const clock: Clock = {
-  now: () => Date.now(),
-  after: (ms, fn) => {
-    const timer = setTimeout(fn, ms)
-    return () => clearTimeout(timer)
-  },
-}
 
 /**
  * Says who in a data centre asks a model for which answer, and passes the answer to those who wait for the same one
  * (see docs/decisions/0025). Nothing is stored: each seat ends with its request, however that ends.
  */
 export class Flight extends DurableObject {
-  readonly #desk = new FlightDesk(clock)
+  readonly #desk = new FlightDesk(workerClock)
 
   join(slot: string, again: boolean, tell: TellStub) {
     // The argument's own stub ends with this call.

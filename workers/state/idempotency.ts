@@ -1,5 +1,4 @@
 import { DurableObject } from 'cloudflare:workers'
-import type { Clock } from '../../src/core/clock.ts'
 import {
   type Asked,
   type Claim,
@@ -8,16 +7,9 @@ import {
   type Outcome,
 } from '../../src/routing/idempotency.ts'
 import { ClaimDesk } from '../../src/routing/idempotency-desk.ts'
+import { workerClock } from '../clock.ts'
 
 const CLAIM = 'claim'
-
-const clock: Clock = {
-  now: () => Date.now(),
-  after: (ms, fn) => {
-    const timer = setTimeout(fn, ms)
-    return () => clearTimeout(timer)
-  },
-}
 
 /**
  * One `Idempotency-Key` of one tenant, an object each (see docs/decisions/0008). It sees digests and sealed text
@@ -29,7 +21,7 @@ export class Idempotency extends DurableObject {
   constructor(ctx: DurableObjectState, env: unknown) {
     super(ctx, env as never)
     const { kv } = ctx.storage
-    this.#desk = new ClaimDesk(clock, {
+    this.#desk = new ClaimDesk(workerClock, {
       read: () => kv.get<Claim>(CLAIM),
       write: (claim) => void (claim ? kv.put(CLAIM, claim) : kv.delete(CLAIM)),
     })

@@ -1,5 +1,5 @@
 import { DurableObject } from 'cloudflare:workers'
-import { type Clock, withDeadline } from '../../src/core/clock.ts'
+import { withDeadline } from '../../src/core/clock.ts'
 import type { AlertSettings } from '../../src/metrics/alert-delivery/lines.ts'
 import { digester } from '../../src/metrics/alert-digest.ts'
 import type { Channel } from '../../src/metrics/alert-rules.ts'
@@ -14,6 +14,7 @@ import { type DayTotals, MAX_SERIES, MINUTE_MS, MINUTES, Rings } from '../../src
 import type { MetricsSnapshot } from '../../src/metrics/snapshot.ts'
 import type { HeldByMinute } from '../../src/metrics/stock.ts'
 import { mergeWindows, type Window } from '../../src/metrics/window.ts'
+import { workerClock } from '../clock.ts'
 import { AlertDesk, type AlertOverview, overMs, type TestOutcome } from './metrics-alerts.ts'
 import { dayOf, type Known, leasedGauges, stocksOf } from './metrics-known.ts'
 import { LiveAudience } from './metrics-live.ts'
@@ -41,14 +42,6 @@ const ANSWER_MS = 2_000
 const LIVE_ANSWER_MS = 1_000
 /** Behind the minute's end, when the shards' minutes are over too. */
 const ALARM_DELAY_MS = 1_000
-
-const clock: Clock = {
-  now: () => Date.now(),
-  after: (ms, fn) => {
-    const timer = setTimeout(fn, ms)
-    return () => clearTimeout(timer)
-  },
-}
 
 /**
  * All shards as one. It asks only those that said they have something new, each minute, and twice a second while
@@ -78,10 +71,10 @@ export class MetricsHub extends DurableObject<Env> {
       this.#shards.set(id, this.#store.get<Known>(id))
       this.#newsMs.set(id, Date.now())
     }
-    this.#audience = new LiveAudience(clock, (seconds) => this.live(seconds))
+    this.#audience = new LiveAudience(workerClock, (seconds) => this.live(seconds))
     this.#upkeep = new UpkeepNews(this.#store)
     this.#alerts = new AlertDesk(this.#store, ctx.storage.sql, env)
-    this.#page = new PageAudience(ctx, clock, {
+    this.#page = new PageAudience(ctx, workerClock, {
       refresh: () => this.#ask(),
       minutes: (first) => this.#rings.minutes(first),
       today: () => dayOf(this.#known()),
@@ -148,7 +141,7 @@ export class MetricsHub extends DurableObject<Env> {
   /** What was added in the last seconds, 60 at most, and the gauges; of the shards that answer at once. */
   async live(seconds: number): Promise<Live> {
     const parts = await Promise.allSettled(
-      this.#withNews().map((id) => withDeadline(clock, LIVE_ANSWER_MS, this.#shard(id).live(seconds))),
+      this.#withNews().map((id) => withDeadline(workerClock, LIVE_ANSWER_MS, this.#shard(id).live(seconds))),
     )
     const live = parts.flatMap((part) => (part.status === 'fulfilled' ? [part.value] : []))
     return {
@@ -239,7 +232,7 @@ export class MetricsHub extends DurableObject<Env> {
       this.#withNews().map(async (id) => {
         const askedMs = Date.now()
         const after = this.#shards.get(id)?.throughMinute ?? 0
-        this.#learn(id, askedMs, await withDeadline(clock, ANSWER_MS, this.#shard(id).report(after)))
+        this.#learn(id, askedMs, await withDeadline(workerClock, ANSWER_MS, this.#shard(id).report(after)))
       }),
     )
     return answers.filter(({ status }) => status === 'rejected').length

@@ -1,6 +1,8 @@
 import type { Context } from 'hono'
 import { GatewayError } from '../../../src/core/errors.ts'
 import type { Actor } from '../../../src/models/manage.ts'
+import { type AuditActor, OPERATOR } from '../../../src/tenants/audit.ts'
+import type { Scope } from '../../../src/tenants/scopes.ts'
 import { TENANT_NAME } from '../../../src/tenants/tenant.ts'
 import type { AppEnv } from '../context.ts'
 import { stored } from '../stored.ts'
@@ -8,11 +10,19 @@ import { bearer } from './bearer.ts'
 import { callerOf } from './caller.ts'
 import { isOperator } from './operator.ts'
 
-/** Whose models are meant: those of the key's tenant, or with the operator's token those of `?tenant=NAME`. */
-export async function actorOf(c: Context<AppEnv>): Promise<Actor> {
+/** Whoever acts for a tenant, as the audit log knows it. */
+export interface AuditedActor extends Actor {
+  readonly by: AuditActor
+}
+
+/**
+ * Whose things are meant: those of the key's tenant, or with the operator's token those of `?tenant=NAME`.
+ * @param scope what the key must be for; reading figures, unless said otherwise
+ */
+export async function actorOf(c: Context<AppEnv>, scope: Scope = 'costs'): Promise<AuditedActor> {
   const name = c.req.query('tenant')
   if (!(await isOperator(bearer(c.req.raw.headers), c.env.env.OPERATOR_TOKEN))) {
-    const { tenant } = await callerOf(c)
+    const { keyId, tenant } = await callerOf(c, scope)
     if (name !== undefined)
       throw new GatewayError(
         'invalid_request',
@@ -20,7 +30,7 @@ export async function actorOf(c: Context<AppEnv>): Promise<Actor> {
         'Leave out "?tenant=".',
         { param: 'tenant' },
       )
-    return { tenantId: tenant.id, isOperator: false }
+    return { tenantId: tenant.id, isOperator: false, by: { kind: 'key', id: keyId } }
   }
   if (name === undefined)
     throw new GatewayError(
@@ -37,5 +47,5 @@ export async function actorOf(c: Context<AppEnv>): Promise<Actor> {
       'A tenant is made with its first key: npm run keys -- create --tenant NAME.',
       { param: 'tenant' },
     )
-  return { tenantId: tenant.id, isOperator: true }
+  return { tenantId: tenant.id, isOperator: true, by: OPERATOR }
 }

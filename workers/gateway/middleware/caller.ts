@@ -1,11 +1,12 @@
 import type { Context } from 'hono'
 import { GatewayError } from '../../../src/core/errors.ts'
+import { requireScope, type Scope } from '../../../src/tenants/scopes.ts'
 import type { Caller } from '../../../src/tenants/tenant.ts'
 import type { AppEnv } from '../context.ts'
 import { bearer } from './bearer.ts'
 
-/** Who calls, by the virtual key. @throws GatewayError when that cannot be said */
-export async function callerOf(c: Context<AppEnv>): Promise<Caller> {
+/** Who calls, by a virtual key that is for this. @throws GatewayError when that cannot be said */
+export async function callerOf(c: Context<AppEnv>, scope: Scope): Promise<Caller> {
   const { headers } = c.req.raw
   const key = bearer(headers)
   if (key === undefined) {
@@ -16,7 +17,9 @@ export async function callerOf(c: Context<AppEnv>): Promise<Caller> {
     )
   }
   const client = headers.get('cf-connecting-ip') ?? 'local'
-  return c.env.services.authenticator.authenticate(key, client, (promise) =>
+  const caller = await c.env.services.authenticator.authenticate(key, client, (promise) =>
     c.executionCtx.waitUntil(promise),
   )
+  requireScope(caller.scopes, scope)
+  return caller
 }

@@ -4,10 +4,12 @@ import { isObject } from '../../../src/core/json.ts'
 import { ALL_RULES } from '../../../src/metrics/alert-notices.ts'
 import { CHANNELS, type Channel } from '../../../src/metrics/alert-rules.ts'
 import { HUB_NAME } from '../../../src/metrics/shard-name.ts'
+import { OPERATOR } from '../../../src/tenants/audit.ts'
 import type { AlertOverview } from '../../state/metrics-alerts.ts'
 import type { AppEnv } from '../context.ts'
 import type { Env } from '../env.ts'
 import { readSmallJson } from '../json-body.ts'
+import { audited } from '../middleware/audit.ts'
 import { operatorOnly } from '../middleware/operator.ts'
 
 const MINUTE_MS = 60_000
@@ -21,17 +23,18 @@ export const alerts = new Hono<AppEnv>()
   .post('/silence', async (c) => {
     const { rule, minutes } = parseSilence(await readSmallJson(c.req.raw))
     const untilMs = Date.now() + minutes * MINUTE_MS
-    if (!(await asked(hubOf(c.env.env).silence(rule, untilMs)))) throw unknownRule(rule)
-    return c.json({ rule, until: isoTime(untilMs) })
+    const until = isoTime(untilMs)
+    await audited(c, OPERATOR, { action: 'silence.set', target: rule, after: { until } }, async () => {
+      if (!(await asked(hubOf(c.env.env).silence(rule, untilMs)))) throw unknownRule(rule)
+    })
+    return c.json({ rule, until })
   })
   .delete('/silence/:rule', async (c) => {
     const rule = c.req.param('rule')
-    if (await asked(hubOf(c.env.env).unsilence(rule))) return c.json({ rule, until: null })
-    throw new GatewayError(
-      'not_found',
-      'There is no such silence.',
-      'GET /api/admin/alerts lists the silences that are kept.',
-    )
+    await audited(c, OPERATOR, { action: 'silence.remove', target: rule }, async () => {
+      if (!(await asked(hubOf(c.env.env).unsilence(rule)))) throw noSuchSilence()
+    })
+    return c.json({ rule, until: null })
   })
   .post('/test', async (c) => {
     const channel = parseChannel(await readSmallJson(c.req.raw))
@@ -91,6 +94,13 @@ function parseChannel(body: unknown): Channel {
   if (channel) return channel
   throw invalid('channel', 'The field "channel" names no channel.', `Use one of ${CHANNELS.join(', ')}.`)
 }
+
+const noSuchSilence = () =>
+  new GatewayError(
+    'not_found',
+    'There is no such silence.',
+    'GET /api/admin/alerts lists the silences that are kept.',
+  )
 
 const unknownRule = (rule: string) =>
   invalid(

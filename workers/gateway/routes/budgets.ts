@@ -1,13 +1,15 @@
-import { Hono } from 'hono'
+import { type Context, Hono } from 'hono'
 import { GatewayError } from '../../../src/core/errors.ts'
 import { isObject } from '../../../src/core/json.ts'
 import type { Budget, BudgetPeriod, BudgetState } from '../../../src/cost/budget.ts'
 import { isPeriod } from '../../../src/cost/budget-book.ts'
 import { toNanoUsd, toUsd } from '../../../src/cost/nano-usd.ts'
+import { OPERATOR } from '../../../src/tenants/audit.ts'
 import { TENANT_NAME } from '../../../src/tenants/tenant.ts'
 import type { AppEnv } from '../context.ts'
 import { readSmallJson } from '../json-body.ts'
 import { actorOf } from '../middleware/actor.ts'
+import { audited } from '../middleware/audit.ts'
 import { operatorOnly } from '../middleware/operator.ts'
 import { stored } from '../stored.ts'
 import { tenantIdOf } from '../tenant-of.ts'
@@ -25,19 +27,47 @@ export const budgets = new Hono<AppEnv>()
   .put('/', operatorOnly, async (c) => {
     const { tenant, budget } = parseBudget(await readSmallJson(c.req.raw))
     const tenantId = await tenantIdOf(c, tenant)
-    await stored(c.env.services.budgets.put(tenantId, budget))
+    const { keyId, period, limitNanoUsd, isHard } = budget
+    const entry = {
+      action: 'budget.set',
+      tenantId,
+      target: placeOf(keyId, period),
+      ...(await beforeOf(c, tenantId, keyId, period)),
+      after: { limit_usd: toUsd(limitNanoUsd), hard: isHard },
+    }
+    await audited(c, OPERATOR, entry, () => stored(c.env.services.budgets.put(tenantId, budget)))
     return c.json({ data: (await c.env.services.budgets.states(tenantId)).map(toJson) })
   })
   .delete('/', operatorOnly, async (c) => {
     const { tenant, keyId, period } = parsePlace(c.req.query())
-    const removed = await stored(c.env.services.budgets.remove(await tenantIdOf(c, tenant), keyId, period))
-    if (removed) return c.json({ removed })
-    throw new GatewayError(
-      'not_found',
-      'There is no such budget.',
-      'List the budgets with GET /api/budgets?tenant=NAME.',
-    )
+    const tenantId = await tenantIdOf(c, tenant)
+    const entry = {
+      action: 'budget.remove',
+      tenantId,
+      target: placeOf(keyId, period),
+      ...(await beforeOf(c, tenantId, keyId, period)),
+    }
+    await audited(c, OPERATOR, entry, async () => {
+      if (!(await stored(c.env.services.budgets.remove(tenantId, keyId, period)))) throw noSuchBudget()
+    })
+    return c.json({ removed: true })
   })
+
+const placeOf = (keyId: string | null, period: BudgetPeriod): string => `${keyId ?? 'all'}/${period}`
+
+/** What the audit log is told of the budget that there was; nothing where the account does not answer. */
+async function beforeOf(c: Context<AppEnv>, tenantId: string, keyId: string | null, period: BudgetPeriod) {
+  const states = await c.env.services.budgets.states(tenantId).catch(() => [])
+  const seen = states.find((state) => state.keyId === keyId && state.period === period)
+  return seen && { before: { limit_usd: toUsd(seen.limitNanoUsd), hard: seen.isHard } }
+}
+
+const noSuchBudget = () =>
+  new GatewayError(
+    'not_found',
+    'There is no such budget.',
+    'List the budgets with GET /api/budgets?tenant=NAME.',
+  )
 
 const toJson = ({ keyId, period, isHard, ...state }: BudgetState) => ({
   key_id: keyId,

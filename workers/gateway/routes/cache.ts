@@ -1,16 +1,19 @@
 import { type Context, Hono } from 'hono'
-import { CACHE_TAG, MODEL_NAME, type PurgeTarget } from '../../../src/cache/purge.ts'
+import { CACHE_TAG, MODEL_NAME, markOf, type PurgeTarget } from '../../../src/cache/purge.ts'
 import type { PurgedBy, Removal } from '../../../src/cache/purge-desk.ts'
 import type { TierName } from '../../../src/cache/tier.ts'
 import { GatewayError } from '../../../src/core/errors.ts'
 import { isObject, parseJson } from '../../../src/core/json.ts'
 import { cachedSlot } from '../../../src/routing/cached-slot.ts'
 import { wish } from '../../../src/routing/plan.ts'
+import type { AuditActor } from '../../../src/tenants/audit.ts'
+import type { Scope } from '../../../src/tenants/scopes.ts'
 import type { Tenant } from '../../../src/tenants/tenant.ts'
 import { readBody } from '../body.ts'
 import type { AppEnv } from '../context.ts'
 import { readSmallJson } from '../json-body.ts'
 import { actorOf } from '../middleware/actor.ts'
+import { audited } from '../middleware/audit.ts'
 import { callerOf } from '../middleware/caller.ts'
 import { stored } from '../stored.ts'
 
@@ -24,15 +27,17 @@ const TIERS: readonly TierName[] = ['memory', 'kv', 'redis', 'supabase']
 /** /api/cache: what is cached of a tenant's answers, and how to be rid of it. */
 export const cache = new Hono<AppEnv>()
   .delete('/entries', async (c) => {
-    const tenant = await tenantOf(c)
+    // No more than `Cache-Control: no-cache` can do.
+    const { tenant } = await tenantOf(c, 'inference')
     const place = { tenantId: tenant.id, id: await slotId(c, tenant) }
     return c.json(removalOf(await stored(c.env.services.purges.remove(place))))
   })
   .post('/purge', async (c) => {
-    const tenant = await tenantOf(c)
+    const { tenant, by } = await tenantOf(c, 'models')
     const target = parseTarget(await readSmallJson(c.req.raw))
     const meant = target?.kind === 'model' ? await meantModel(c, tenant, target) : target
-    const purgedBy = await stored(c.env.services.purges.purge(tenant.id, meant))
+    const entry = { action: 'cache.purge', tenantId: tenant.id, target: meant ? markOf(meant) : 'all' }
+    const purgedBy = await audited(c, by, entry, () => stored(c.env.services.purges.purge(tenant.id, meant)))
     return c.json({
       purged: purgedBy === 'epoch' || !meant ? { all: true } : { [meant.kind]: meant.name },
       purged_by: purgedBy,
@@ -56,11 +61,11 @@ export const cache = new Hono<AppEnv>()
   })
 
 /** As the directory has it: by an older epoch the slot would be another. */
-async function tenantOf(c: Context<AppEnv>): Promise<Tenant> {
-  const { isOperator } = await actorOf(c)
-  const name = isOperator ? (c.req.query('tenant') ?? '') : (await callerOf(c)).tenant.name
+async function tenantOf(c: Context<AppEnv>, scope: Scope): Promise<{ tenant: Tenant; by: AuditActor }> {
+  const { isOperator, by } = await actorOf(c, scope)
+  const name = isOperator ? (c.req.query('tenant') ?? '') : (await callerOf(c, scope)).tenant.name
   const tenant = await stored(c.env.services.directory.tenantNamed(name))
-  if (tenant) return tenant
+  if (tenant) return { tenant, by }
   throw new GatewayError('not_found', 'There is no such tenant any more.', 'Ask for a new key.')
 }
 

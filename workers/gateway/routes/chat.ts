@@ -35,7 +35,7 @@ export const chat = new Hono<AppEnv>().post('/', async (c) => {
     mustNotBeOurOwn(raw.headers.get('via'), services.chat.pseudonym)
     // Counted while the key is looked up; nothing in it is parsed before the caller is known.
     const reading = readBody(raw, services.maxBodyBytes)
-    caller = await callerOf(c).catch(async (error) => {
+    caller = await callerOf(c, 'inference').catch(async (error) => {
       // An answer in the middle of an upload would reach many clients as a broken connection.
       await reading.catch(() => {})
       throw error

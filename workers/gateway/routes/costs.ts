@@ -12,10 +12,12 @@ import {
   outlook,
 } from '../../../src/cost/costs-outlook.ts'
 import { TAG_KEY } from '../../../src/cost/tags.ts'
+import { OPERATOR } from '../../../src/tenants/audit.ts'
 import { TENANT_NAME } from '../../../src/tenants/tenant.ts'
 import type { AppEnv } from '../context.ts'
 import { readSmallJson } from '../json-body.ts'
 import { actorOf } from '../middleware/actor.ts'
+import { audited } from '../middleware/audit.ts'
 import { bearer } from '../middleware/bearer.ts'
 import { isOperator, operatorOnly } from '../middleware/operator.ts'
 import { stored } from '../stored.ts'
@@ -77,8 +79,11 @@ export const costs = new Hono<AppEnv>()
         'A tenant is made with its first key: npm run keys -- create --tenant NAME.',
         { param: 'tenant' },
       )
-    if (!(await stored(costs.setTimeZone(known.id, time_zone))))
-      throw invalid('time_zone', 'The database does not know this time zone.', 'time_zone')
+    const entry = { action: 'time_zone.set', tenantId: known.id, after: { time_zone } }
+    await audited(c, OPERATOR, entry, async () => {
+      if (!(await stored(costs.setTimeZone(known.id, time_zone))))
+        throw invalid('time_zone', 'The database does not know this time zone.', 'time_zone')
+    })
     return c.json({ tenant, time_zone })
   })
 

@@ -1,6 +1,8 @@
 import { Hono } from 'hono'
 import { GatewayError } from '../../../src/core/errors.ts'
+import { OPERATOR } from '../../../src/tenants/audit.ts'
 import type { AppEnv } from '../context.ts'
+import { audited } from '../middleware/audit.ts'
 import { operatorOnly } from '../middleware/operator.ts'
 import { stored } from '../stored.ts'
 
@@ -13,9 +15,14 @@ export const deadLetters = new Hono<AppEnv>()
   .get('/', async (c) =>
     c.json({ data: await stored(c.env.services.deadLetters.list(pageOf(c.req.query()))) }),
   )
-  .post('/replay', async (c) =>
-    c.json(await stored(c.env.services.deadLetters.replay(pageOf(c.req.query())))),
-  )
+  .post('/replay', async (c) => {
+    const page = pageOf(c.req.query())
+    return c.json(
+      await audited(c, OPERATOR, { action: 'dead_letters.retry', after: { ...page } }, () =>
+        stored(c.env.services.deadLetters.replay(page)),
+      ),
+    )
+  })
 
 const pageOf = ({ limit, skip }: Record<string, string>) => ({
   limit: whole('limit', limit, MAX_LETTERS, 1, MAX_LETTERS),

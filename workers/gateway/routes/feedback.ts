@@ -49,7 +49,7 @@ const tellMetrics = (c: Context<AppEnv>): void =>
   c.env.services.metrics.buffer.flushLater((promise) => c.executionCtx.waitUntil(promise))
 
 async function raterByKey(c: Context<AppEnv>): Promise<Rater> {
-  const { keyId, tenant } = await callerOf(c)
+  const { keyId, tenant } = await callerOf(c, 'feedback')
   return { tenantId: tenant.id, name: keyId }
 }
 

@@ -2,8 +2,10 @@ import { Hono } from 'hono'
 import { GatewayError } from '../../../src/core/errors.ts'
 import { isObject } from '../../../src/core/json.ts'
 import { rotateBatch } from '../../../src/models/key-rotation.ts'
+import { OPERATOR } from '../../../src/tenants/audit.ts'
 import type { AppEnv } from '../context.ts'
 import { readSmallJson } from '../json-body.ts'
+import { audited } from '../middleware/audit.ts'
 import { operatorOnly } from '../middleware/operator.ts'
 import { stored } from '../stored.ts'
 
@@ -17,7 +19,9 @@ export const keyRotation = new Hono<AppEnv>().use(operatorOnly).post('/', async 
   const { sealedKeys, models } = c.env.services
   const batch =
     cursor === undefined || typeof cursor === 'string'
-      ? await stored(rotateBatch(sealedKeys, models.keys, cursor, BATCH))
+      ? await audited(c, OPERATOR, { action: 'provider_key.rotate' }, () =>
+          stored(rotateBatch(sealedKeys, models.keys, cursor, BATCH)),
+        )
       : undefined
   if (!batch)
     throw new GatewayError(

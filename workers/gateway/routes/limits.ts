@@ -1,11 +1,13 @@
 import { Hono } from 'hono'
 import { GatewayError } from '../../../src/core/errors.ts'
 import { isObject } from '../../../src/core/json.ts'
+import { OPERATOR } from '../../../src/tenants/audit.ts'
 import type { LimitState, OwnedLimits } from '../../../src/tenants/limits.ts'
 import { TENANT_NAME } from '../../../src/tenants/tenant.ts'
 import type { AppEnv } from '../context.ts'
 import { readSmallJson } from '../json-body.ts'
 import { actorOf } from '../middleware/actor.ts'
+import { audited } from '../middleware/audit.ts'
 import { operatorOnly } from '../middleware/operator.ts'
 import { stored } from '../stored.ts'
 import { tenantIdOf } from '../tenant-of.ts'
@@ -31,19 +33,27 @@ export const limits = new Hono<AppEnv>()
   .put('/', operatorOnly, async (c) => {
     const { tenant, limits } = parseLimits(await readSmallJson(c.req.raw))
     const tenantId = await tenantIdOf(c, tenant)
-    await stored(c.env.services.limits.put(tenantId, limits))
+    const { keyId, ...after } = limits
+    const entry = { action: 'limits.set', tenantId, target: keyId ?? 'all', after }
+    await audited(c, OPERATOR, entry, () => stored(c.env.services.limits.put(tenantId, limits)))
     return c.json({ data: (await c.env.services.limits.states(tenantId)).map(toJson) })
   })
   .delete('/', operatorOnly, async (c) => {
     const { tenant, keyId } = parsePlace(c.req.query())
-    const removed = await stored(c.env.services.limits.remove(await tenantIdOf(c, tenant), keyId))
-    if (removed) return c.json({ removed })
-    throw new GatewayError(
-      'not_found',
-      'There are no such limits.',
-      'List the limits with GET /api/limits?tenant=NAME.',
-    )
+    const tenantId = await tenantIdOf(c, tenant)
+    const entry = { action: 'limits.remove', tenantId, target: keyId ?? 'all' }
+    await audited(c, OPERATOR, entry, async () => {
+      if (!(await stored(c.env.services.limits.remove(tenantId, keyId)))) throw noSuchLimits()
+    })
+    return c.json({ removed: true })
   })
+
+const noSuchLimits = () =>
+  new GatewayError(
+    'not_found',
+    'There are no such limits.',
+    'List the limits with GET /api/limits?tenant=NAME.',
+  )
 
 const toJson = (state: LimitState) => ({
   key_id: state.keyId,

@@ -12,7 +12,7 @@ import { modelsOf, noSuchModel, planRequired } from './models.ts'
 /** GET /api/models and /api/models/{id}: how the models that the caller may use compare, as far as is known here. */
 export const modelOverview = new Hono<AppEnv>()
   .get('/', async (c) => {
-    const { tenant, models } = await modelsOf(c)
+    const { tenant, models } = await modelsOf(c, 'models')
     const by = sortOf(c.req.query('sort'))
     const compared = models
       .filter((model) => mayUse(model, tenant))
@@ -21,7 +21,7 @@ export const modelOverview = new Hono<AppEnv>()
   })
   // Names of models hold colons and slashes.
   .get('/:id{.+}', async (c) => {
-    const { tenant, models } = await modelsOf(c)
+    const { tenant, models } = await modelsOf(c, 'models')
     const id = c.req.param('id')
     const found = id === AUTO ? [] : wantedModels(id, models, tenant.id).models
     const [first] = found

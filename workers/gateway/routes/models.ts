@@ -3,6 +3,7 @@ import { GatewayError } from '../../../src/core/errors.ts'
 import type { Model } from '../../../src/models/model.ts'
 import { standing } from '../../../src/selection/standing.ts'
 import { wantedModels } from '../../../src/selection/wanted.ts'
+import type { Scope } from '../../../src/tenants/scopes.ts'
 import type { Tenant } from '../../../src/tenants/tenant.ts'
 import type { AppEnv } from '../context.ts'
 import { callerOf } from '../middleware/caller.ts'
@@ -10,7 +11,7 @@ import { callerOf } from '../middleware/caller.ts'
 /** GET /v1/models and /v1/models/{id}: the models that the caller may use, in OpenAI's form. */
 export const models = new Hono<AppEnv>()
   .get('/', async (c) => {
-    const { tenant, models } = await modelsOf(c)
+    const { tenant, models } = await modelsOf(c, 'inference')
     const usable = models.filter((model) => mayUse(model, tenant))
     // A model of the tenant's own key and of the operator's have one name.
     const byId = new Map(usable.map((model) => [model.route.id, toModel(model, tenant)]))
@@ -18,7 +19,7 @@ export const models = new Hono<AppEnv>()
   })
   // Names of models hold colons and slashes.
   .get('/:id{.+}', async (c) => {
-    const { tenant, models } = await modelsOf(c)
+    const { tenant, models } = await modelsOf(c, 'inference')
     const id = c.req.param('id')
     if (id === 'auto')
       throw noSuchModel('"auto" is no model but a choice among them.', 'Call GET /v1/models for the names.')
@@ -29,8 +30,11 @@ export const models = new Hono<AppEnv>()
   })
 
 /** Every model that may matter to the caller. @throws GatewayError when who calls cannot be said */
-export async function modelsOf(c: Context<AppEnv>): Promise<{ tenant: Tenant; models: readonly Model[] }> {
-  const { tenant } = await callerOf(c)
+export async function modelsOf(
+  c: Context<AppEnv>,
+  scope: Scope,
+): Promise<{ tenant: Tenant; models: readonly Model[] }> {
+  const { tenant } = await callerOf(c, scope)
   const { models } = await c.env.services.catalogue.of(tenant.id, (promise) =>
     c.executionCtx.waitUntil(promise),
   )

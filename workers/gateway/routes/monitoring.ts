@@ -22,7 +22,7 @@ export const monitoring = new Hono<AppEnv>().get('/', async (c) => {
     (await isOperator(bearer(c.req.raw.headers), c.env.env.OPERATOR_TOKEN))
   )
     return c.json(await ofAll(c))
-  const { tenantId } = await actorOf(c)
+  const { tenantId } = await actorOf(c, 'models')
   return c.json(await ofTenant(c, tenantId))
 })
 

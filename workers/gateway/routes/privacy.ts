@@ -2,9 +2,11 @@ import { type Context, Hono } from 'hono'
 import { utf8 } from '../../../src/core/bytes.ts'
 import { GatewayError, toGatewayError } from '../../../src/core/errors.ts'
 import { isObject } from '../../../src/core/json.ts'
+import { OPERATOR } from '../../../src/tenants/audit.ts'
 import { TENANT_NAME, type Tenant } from '../../../src/tenants/tenant.ts'
 import type { AppEnv } from '../context.ts'
 import { readSmallJson } from '../json-body.ts'
+import { audited } from '../middleware/audit.ts'
 import { operatorOnly } from '../middleware/operator.ts'
 import { stored } from '../stored.ts'
 
@@ -18,8 +20,9 @@ export const privacy = new Hono<AppEnv>()
     const user = askedUser(c.req.queries())
     const tenant = await tenantOf(c)
     const pages = c.env.services.privacy.export(tenant.id, user)
+    const action = user === undefined ? 'privacy.export' : 'privacy.export_user'
     // A store that is down from the start is told as any other error.
-    const first = await stored(pages.next())
+    const first = await audited(c, OPERATOR, { action, tenantId: tenant.id }, () => stored(pages.next()))
     return new Response(streamOf(first, pages, c.env.requestId), {
       headers: {
         'content-type': 'application/x-ndjson',
@@ -35,8 +38,9 @@ export const privacy = new Hono<AppEnv>()
     if (confirm !== (user ?? name)) throw unconfirmed(user === undefined ? 'tenant' : 'user')
     const { privacy: desk } = c.env.services
     const { id } = await tenantOf(c)
-    const { complete, removed } = await stored(
-      user === undefined ? desk.eraseTenant(id) : desk.eraseUser(id, user),
+    const action = user === undefined ? 'privacy.erase' : 'privacy.erase_user'
+    const { complete, removed } = await audited(c, OPERATOR, { action, tenantId: id }, () =>
+      stored(user === undefined ? desk.eraseTenant(id) : desk.eraseUser(id, user)),
     )
     return c.json({ tenant: name, user: user ?? null, complete, removed }, complete ? 200 : 202)
   })

@@ -16,7 +16,7 @@ type ReachOf = (c: Context<AppEnv>, tenant: string | undefined) => Promise<Reque
 export const requests = routesOf(async (c, tenant) => {
   if (await isOperator(bearer(c.req.raw.headers), c.env.env.OPERATOR_TOKEN))
     return { tenantId: await tenantIdOf(c, tenant), withWords: true }
-  const caller = await callerOf(c)
+  const caller = await callerOf(c, 'costs')
   if (tenant !== undefined)
     throw new GatewayError(
       'invalid_request',

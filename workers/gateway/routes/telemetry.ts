@@ -10,7 +10,7 @@ const MAX_BYTES = 256_000
 
 /** POST /api/telemetry: what an application tells of its own work. Every valid key may, for its own tenant. */
 export const telemetry = new Hono<AppEnv>().post('/', async (c) => {
-  const { keyId, tenant } = await callerOf(c)
+  const { keyId, tenant } = await callerOf(c, 'telemetry')
   const events = readEvents(parseJson(await readBody(c.req.raw, MAX_BYTES)))
   const { metrics } = c.env.services
   metrics.reported(tenant.id, keyId, events, (promise) => c.executionCtx.waitUntil(promise))
