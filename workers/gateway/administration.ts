@@ -1,4 +1,7 @@
 import type { SupabaseClient } from '@supabase/supabase-js'
+import type { CacheChain } from '../../src/cache/chain.ts'
+import { PurgeDesk } from '../../src/cache/purge-desk.ts'
+import { SupabasePurges } from '../../src/cache/purge-supabase.ts'
 import type { Clock } from '../../src/core/clock.ts'
 import { uuidv7 } from '../../src/core/ids.ts'
 import type { Vault } from '../../src/core/vault.ts'
@@ -74,6 +77,7 @@ export interface Administration {
   readonly budgets: BudgetDesk
   readonly costs: CostStore
   readonly limits: LimitDesk
+  readonly purges: PurgeDesk
   /** Tells the tenant's account object, after which the key never spends again. */
   revokeInAccount(tenantId: string, keyId: string): Promise<void>
 }
@@ -84,6 +88,7 @@ export interface Shared {
   readonly vault: Vault
   readonly supabase: () => SupabaseClient
   readonly account: AccountOf
+  readonly chain: CacheChain
   readonly digest: KeyDigest
   readonly keyRecords: KvKeyRecords
   readonly authenticator: Authenticator
@@ -165,6 +170,12 @@ export function createAdministration(env: Env, shared: Shared): Administration {
     budgets: budgetDesk(supabase, account, clock.now, forget),
     costs: new SupabaseCosts(serviceConnector(env, { timeoutMs: BATCH_TIMEOUT_MS }), clock.now),
     limits: limitDesk(supabase, account, forget),
+    purges: new PurgeDesk({
+      now: clock.now,
+      store: new SupabasePurges(supabase),
+      chain: shared.chain,
+      forget,
+    }),
     revokeInAccount: async (tenantId, keyId) => account(tenantId).revoke(keyId),
   }
 }
