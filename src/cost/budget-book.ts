@@ -64,13 +64,19 @@ const KEPT_DAYS = 62
  */
 export class BudgetBook {
   readonly #shelf: BudgetShelf
+  readonly #onSpent: (states: readonly BudgetState[], atMs: number) => void
   #budgets: readonly Budget[]
   readonly #spends = new Map<string, NanoUsd>()
   readonly #reserved = new Map<string, NanoUsd>()
   readonly #reservations = new Map<string, Reservation[]>()
 
-  constructor(shelf: BudgetShelf) {
+  /** @param onSpent how the budgets stand that count what was just spent, in the period of `atMs` */
+  constructor(
+    shelf: BudgetShelf,
+    onSpent: (states: readonly BudgetState[], atMs: number) => void = () => {},
+  ) {
     this.#shelf = shelf
+    this.#onSpent = onSpent
     this.#budgets = shelf.budgets()
     for (const { key, day, nanoUsd } of shelf.spends()) this.#spends.set(place(key, day), nanoUsd)
     for (const reservation of shelf.reservations()) this.#note(reservation)
@@ -236,6 +242,11 @@ export class BudgetBook {
     const day = periodName('day', atMs)
     for (const key of [TENANT, keyId])
       this.#setSpend({ key, day, nanoUsd: (this.#spends.get(place(key, day)) ?? 0) + nanoUsd })
+    const counting = this.#budgets.filter((budget) => counts(budget, keyId))
+    this.#onSpent(
+      counting.map((budget) => this.#stateOf(budget, atMs)),
+      atMs,
+    )
   }
 
   #setSpend(spend: DaySpend): void {
