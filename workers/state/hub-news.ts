@@ -1,18 +1,11 @@
-import { type Clock, withDeadline } from '../../src/core/clock.ts'
+import { withDeadline } from '../../src/core/clock.ts'
 import type { BudgetNews } from '../../src/cost/budget-thresholds.ts'
 import { HUB_NAME } from '../../src/metrics/shard-name.ts'
+import { clock } from './clock.ts'
 import type { MetricsHub } from './metrics-hub.ts'
 
 /** Telemetry waits for the same alarm. */
 const ANSWER_MS = 2_000
-
-const clock: Clock = {
-  now: () => Date.now(),
-  after: (ms, fn) => {
-    const timer = setTimeout(fn, ms)
-    return () => clearTimeout(timer)
-  },
-}
 
 /** Brings news to the hub; it has stored them once this resolves. */
 export const tellHub =

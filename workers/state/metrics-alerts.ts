@@ -129,6 +129,7 @@ export class AlertDesk {
     const told = deliveriesOf({ states, changes }, silences, isOn, nowMs)
     for (const delivery of told.deliveries) this.#outbox.put(delivery)
     this.#keep({ states: told.states, silences, beganMs, evaluatedMs: nowMs })
+    this.#taken.tidy(nowMs - GIVE_UP_AFTER_MS, nowMs - NEWS_KNOWN_MS)
   }
 
   hasEvaluated(nowMs: number): boolean {
@@ -137,12 +138,11 @@ export class AlertDesk {
 
   /** What is to be told of budgets, each once, in silences too: it would be lost otherwise. */
   take(news: readonly BudgetNews[], nowMs: number): void {
-    this.#taken.tidy(nowMs - GIVE_UP_AFTER_MS, nowMs - NEWS_KNOWN_MS)
     for (const each of news) this.#taken.take(each.id, nowMs, budgetNotice(each), budgetChannels(each))
     this.retake(nowMs)
   }
 
-  /** Hands what was taken to those of its channels that are on by now. @returns whether there was any */
+  /** Hands what was taken to those of its channels that are on by now: after a restart too. @returns whether there was any */
   retake(nowMs: number): boolean {
     let found = false
     for (const { id, notice, channels } of this.#taken.waiting(nowMs - GIVE_UP_AFTER_MS)) {

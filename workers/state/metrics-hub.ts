@@ -1,5 +1,5 @@
 import { DurableObject } from 'cloudflare:workers'
-import { type Clock, withDeadline } from '../../src/core/clock.ts'
+import { withDeadline } from '../../src/core/clock.ts'
 import type { BudgetNews } from '../../src/cost/budget-thresholds.ts'
 import type { AlertSettings } from '../../src/metrics/alert-delivery/lines.ts'
 import { digester } from '../../src/metrics/alert-digest.ts'
@@ -15,6 +15,7 @@ import { type DayTotals, MAX_SERIES, MINUTE_MS, MINUTES, Rings } from '../../src
 import type { MetricsSnapshot } from '../../src/metrics/snapshot.ts'
 import type { HeldByMinute } from '../../src/metrics/stock.ts'
 import { mergeWindows, type Window } from '../../src/metrics/window.ts'
+import { clock } from './clock.ts'
 import { AlertDesk, type AlertOverview, overMs, type TestOutcome } from './metrics-alerts.ts'
 import { dayOf, type Known, leasedGauges, stocksOf } from './metrics-known.ts'
 import { LiveAudience } from './metrics-live.ts'
@@ -42,14 +43,6 @@ const ANSWER_MS = 2_000
 const LIVE_ANSWER_MS = 1_000
 /** Behind the minute's end, when the shards' minutes are over too. */
 const ALARM_DELAY_MS = 1_000
-
-const clock: Clock = {
-  now: () => Date.now(),
-  after: (ms, fn) => {
-    const timer = setTimeout(fn, ms)
-    return () => clearTimeout(timer)
-  },
-}
 
 /**
  * All shards as one. It asks only those that said they have something new, each minute, and twice a second while
@@ -82,7 +75,6 @@ export class MetricsHub extends DurableObject<Env> {
     this.#audience = new LiveAudience(clock, (seconds) => this.live(seconds))
     this.#upkeep = new UpkeepNews(this.#store)
     this.#alerts = new AlertDesk(this.#store, ctx.storage.sql, env)
-    // A channel may have been switched on for which something was kept.
     if (this.#alerts.retake(Date.now())) void ctx.storage.setAlarm(Date.now())
     this.#page = new PageAudience(ctx, clock, {
       refresh: () => this.#ask(),
