@@ -353,4 +353,13 @@ describe('a notice', () => {
     await spend('acme', 60)
     await expect.poll(() => taken('slack'), POLL).toEqual(['acme 50'])
   })
+
+  it('of several thresholds at once comes in their order', { timeout: 60_000 }, async () => {
+    await start()
+    await setBudget('acme', budget(100))
+    await spend('acme', 100)
+    await expect.poll(() => taken('email'), POLL).toEqual(['acme 50', 'acme 80', 'acme 100'])
+    await expect.poll(() => taken('slack'), POLL).toEqual(['acme 50', 'acme 80', 'acme 100'])
+    await expect.poll(() => taken('pagerduty'), POLL).toEqual(['acme 80', 'acme 100'])
+  })
 })

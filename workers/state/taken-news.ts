@@ -5,7 +5,7 @@ import type { Channel } from '../../src/metrics/alert-rules.ts'
 export interface TakenNews {
   /** @returns false where it was taken before */
   take(id: string, nowMs: number, notice: Notice, channels: readonly Channel[]): boolean
-  /** Taken since then, and not handed to all of their channels yet. */
+  /** In their order: taken since then, and not handed to all of their channels yet. */
   waiting(sinceMs: number): readonly {
     readonly id: string
     readonly notice: Notice
@@ -19,7 +19,7 @@ export interface TakenNews {
 
 export function sqlTakenNews(sql: SqlStorage): TakenNews {
   sql.exec(
-    'create table if not exists taken_news (id text primary key, at_ms integer not null, notice text not null, channels text not null) without rowid',
+    'create table if not exists taken_news (number integer primary key autoincrement, id text not null unique, at_ms integer not null, notice text not null, channels text not null)',
   )
   sql.exec('create index if not exists taken_news_at on taken_news (at_ms)')
   const isKnown = (id: string) => sql.exec('select id from taken_news where id = ?', id).toArray().length > 0
@@ -27,7 +27,7 @@ export function sqlTakenNews(sql: SqlStorage): TakenNews {
     take: (id, nowMs, notice, channels) => {
       if (isKnown(id)) return false
       sql.exec(
-        'insert into taken_news values (?, ?, ?, ?)',
+        'insert into taken_news (id, at_ms, notice, channels) values (?, ?, ?, ?)',
         ...[id, nowMs, JSON.stringify(notice), channels.join(' ')],
       )
       return true
@@ -35,7 +35,7 @@ export function sqlTakenNews(sql: SqlStorage): TakenNews {
     waiting: (sinceMs) =>
       sql
         .exec<{ id: string; notice: string; channels: string }>(
-          `select id, notice, channels from taken_news where at_ms > ? and channels <> '' order by at_ms`,
+          `select id, notice, channels from taken_news where at_ms > ? and channels <> '' order by number`,
           sinceMs,
         )
         .toArray()
