@@ -244,7 +244,8 @@ describe('a budget', () => {
     )
     const [states] = await calls<BudgetState[]>('Account', 'acme', ['budgetStates'])
     expect(states).toMatchObject([{ spentNanoUsd: 2_000 * TOKEN_NANO, reservedNanoUsd: 0 }])
-    // Whatever else it had to tell would come before what another tenant tells later.
+    await expect.poll(() => taken('slack'), POLL).toEqual(['acme 50', 'acme 80'])
+    // What it had to tell more would come with this, or before it.
     await setBudget('globex', budget(100))
     await spend('globex', 60)
     await expect.poll(() => taken('slack'), POLL).toEqual(['acme 50', 'acme 80', 'globex 50'])
