@@ -2,7 +2,7 @@ import { Breaker, type BreakerState } from '../core/breaker.ts'
 import { type Clock, DeadlineError, type WaitUntil, type Watch } from '../core/clock.ts'
 import type { CacheEntry } from './entry.ts'
 import type { CacheObserver } from './observer.ts'
-import { type CacheSlot, type CacheTier, CorruptEntryError, type TierName } from './tier.ts'
+import { type CachePlace, type CacheSlot, type CacheTier, CorruptEntryError, type TierName } from './tier.ts'
 
 export interface ChainLevel {
   readonly tier: CacheTier
@@ -47,6 +47,9 @@ export interface ChainRead {
   readonly asked: readonly { readonly tier: TierName; readonly result: LookupResult }[]
 }
 
+/** What the caller makes of an entry: it takes it, or leaves it to others, or knows that it was purged. */
+export type Verdict = 'usable' | 'unwanted' | 'purged'
+
 /** How much is taken off a life at random, so that what was stored together does not expire together. */
 const JITTER = 0.1
 
@@ -67,15 +70,17 @@ export class CacheChain {
     for (const { tier } of options.levels) this.#counts.set(tier.name, { ...ZERO })
   }
 
-  /** @param accept whether the caller takes this entry (it may be too old for it); default: any */
-  async read(slot: CacheSlot, io: ChainIo, accept?: (entry: CacheEntry) => boolean): Promise<ChainRead> {
+  /** @param judge what the caller makes of an entry that lives; default: it takes any */
+  async read(slot: CacheSlot, io: ChainIo, judge?: (entry: CacheEntry) => Verdict): Promise<ChainRead> {
     const { clock, levels, totalDeadlineMs } = this.#options
     const startedMs = clock.now()
     const asked: { tier: TierName; result: LookupResult }[] = []
     for (let index = 0; index < levels.length; index++) {
       const level = levels[index] as ChainLevel
       const { result, entry } = await this.#ask(level, slot, startedMs + totalDeadlineMs, io)
-      const usable = entry && entry.expiresAtMs > clock.now() && (!accept || accept(entry))
+      const verdict = entry && entry.expiresAtMs > clock.now() && (judge ? judge(entry) : 'usable')
+      const usable = verdict === 'usable' && entry
+      if (verdict === 'purged') io.waitUntil(this.#delete(level.tier, slot, 'request'))
       asked.push({ tier: level.tier.name, result: result === 'hit' && !usable ? 'miss' : result })
       if (!usable) continue
       this.#options.observer?.hitAge(level.tier.name, clock.now() - entry.storedAtMs)
@@ -90,9 +95,14 @@ export class CacheChain {
     await Promise.all(this.#alwaysWritten.map((level) => this.#write(level, slot, entry, 'write')))
   }
 
-  /** Removes the slot from every level. */
-  async remove(slot: CacheSlot): Promise<void> {
-    await Promise.all(this.#options.levels.map(({ tier }) => this.#delete(tier, slot, 'request')))
+  /** Removes the slot from every level. @returns whether each did it */
+  async remove(slot: CachePlace): Promise<ReadonlyMap<TierName, boolean>> {
+    const { levels } = this.#options
+    return new Map(
+      await Promise.all(
+        levels.map(async ({ tier }) => [tier.name, await this.#delete(tier, slot, 'request')] as const),
+      ),
+    )
   }
 
   /** The moment an entry made now expires: the longest life of any level, less the jitter. */
@@ -137,16 +147,18 @@ export class CacheChain {
     }
   }
 
-  /** Never rejects: what cannot be deleted ends with its time. */
-  async #delete(tier: CacheTier, slot: CacheSlot, reason: 'request' | 'corrupt'): Promise<void> {
+  /** Never rejects: what cannot be deleted ends with its time. @returns whether it is gone */
+  async #delete(tier: CacheTier, slot: CachePlace, reason: 'request' | 'corrupt'): Promise<boolean> {
     const { clock, observer } = this.#options
     const startedMs = clock.now()
     try {
       await tier.delete(slot)
       observer?.operation(tier.name, 'delete', 'ok', clock.now() - startedMs)
       observer?.invalidated(tier.name, reason)
+      return true
     } catch {
       observer?.operation(tier.name, 'delete', 'error', clock.now() - startedMs)
+      return false
     }
   }
 

@@ -1,5 +1,6 @@
 import { GatewayError } from '../core/errors.ts'
 import type { CachePolicy } from '../tenants/tenant.ts'
+import { CACHE_TAG } from './purge.ts'
 
 /** What one request lets the cache do. */
 export interface CacheControl {
@@ -11,6 +12,8 @@ export interface CacheControl {
   readonly maxAgeSeconds: number | undefined
   /** Longest life of what is stored, milliseconds. */
   readonly ttlMs: number | undefined
+  /** What is stored can be purged by these. */
+  readonly tags: readonly string[] | undefined
 }
 
 const ANYTHING: CacheControl = {
@@ -19,13 +22,15 @@ const ANYTHING: CacheControl = {
   onlyIfCached: false,
   maxAgeSeconds: undefined,
   ttlMs: undefined,
+  tags: undefined,
 }
 const MAX_TTL_SECONDS = 24 * 60 * 60
+const MAX_TAGS = 8
 
 export interface CacheHeaders {
   /** `Cache-Control` as RFC 9111 has it; directives that do not concern us are ignored. */
   readonly cacheControl: string | undefined
-  /** `x-beast-cache`: what HTTP has no word for. `ttl=SECONDS` bounds the life of what is stored. */
+  /** `x-beast-cache`: what HTTP has no word for. `ttl=SECONDS` bounds the life of what is stored, `tag=NAME` marks it. */
   readonly beastCache: string | undefined
 }
 
@@ -41,7 +46,7 @@ export function cacheControl(
 ): CacheControl {
   const allowed = policy === 'all' || (policy === 'deterministic' && deterministic)
   if (allowed && !headers.cacheControl && !headers.beastCache) return ANYTHING
-  const asked = directives(headers.cacheControl ?? '')
+  const asked = new Map(directives(headers.cacheControl ?? ''))
   const never = !allowed || asked.has('no-store')
   const maxAge = asked.get('max-age')
   const maxAgeSeconds = maxAge === undefined ? undefined : seconds('Cache-Control: max-age', maxAge)
@@ -51,31 +56,43 @@ export function cacheControl(
     store: !never,
     onlyIfCached: asked.has('only-if-cached'),
     maxAgeSeconds,
-    ttlMs: switches(headers.beastCache ?? ''),
+    ...switches(headers.beastCache ?? ''),
   }
 }
 
-function switches(header: string): number | undefined {
+function switches(header: string): Pick<CacheControl, 'ttlMs' | 'tags'> {
   let ttlMs: number | undefined
+  const tags = new Set<string>()
   for (const [name, value] of directives(header)) {
-    if (name !== 'ttl') {
-      throw new GatewayError(
-        'invalid_header',
-        'The header x-beast-cache has a switch that does not exist.',
-        'Use x-beast-cache: ttl=SECONDS, or the standard Cache-Control header.',
-        { param: 'x-beast-cache' },
-      )
-    }
-    ttlMs = Math.min(seconds('x-beast-cache: ttl', value), MAX_TTL_SECONDS) * 1_000
+    if (name === 'ttl') ttlMs = Math.min(seconds('x-beast-cache: ttl', value), MAX_TTL_SECONDS) * 1_000
+    else if (name !== 'tag') throw invalid('has a switch that does not exist')
+    else if (!CACHE_TAG.test(value)) throw invalid('has a tag that is no valid name')
+    else tags.add(value)
   }
-  return ttlMs
+  if (tags.size > MAX_TAGS) throw invalid(`has more than ${MAX_TAGS} tags`)
+  return { ttlMs, tags: tags.size === 0 ? undefined : [...tags] }
 }
 
-function directives(header: string): Map<string, string> {
-  const found = new Map<string, string>()
+const invalid = (problem: string) =>
+  new GatewayError(
+    'invalid_header',
+    `The header x-beast-cache ${problem}.`,
+    `Use x-beast-cache: ttl=SECONDS, and tag=NAME up to ${MAX_TAGS} times (up to 64 letters, digits, "_", ".", ":", "/" or "-"), or the standard Cache-Control header.`,
+    { param: 'x-beast-cache' },
+  )
+
+function directives(header: string): [name: string, value: string][] {
+  const found: [string, string][] = []
   for (const part of header.split(',')) {
-    const [name = '', value = ''] = part.split('=', 2)
-    if (name.trim()) found.set(name.trim().toLowerCase(), value.trim().replace(/^"(.*)"$/, '$1'))
+    const [name = '', ...value] = part.split('=')
+    if (name.trim())
+      found.push([
+        name.trim().toLowerCase(),
+        value
+          .join('=')
+          .trim()
+          .replace(/^"(.*)"$/, '$1'),
+      ])
   }
   return found
 }

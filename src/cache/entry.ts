@@ -25,6 +25,10 @@ export interface CacheEntry {
   readonly origin: Origin
   /** Milliseconds since the epoch. */
   readonly storedAtMs: number
+  /** When the model was asked, which is what a purge goes by; absent = when it was stored. */
+  readonly askedAtMs?: number | undefined
+  /** What the caller wants to purge it by. */
+  readonly tags?: readonly string[] | undefined
   readonly expiresAtMs: number
 }
 

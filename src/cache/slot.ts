@@ -3,7 +3,7 @@ import { canonical } from '../core/canonical.ts'
 import type { JsonObject } from '../core/json.ts'
 import { lengthPrefixed, type Vault } from '../core/vault.ts'
 import type { Tenant } from '../tenants/tenant.ts'
-import type { CacheEntry, Origin } from './entry.ts'
+import type { CacheEntry } from './entry.ts'
 import { type CacheSlot, CorruptEntryError } from './tier.ts'
 
 /**
@@ -17,7 +17,7 @@ const WITHOUT: ReadonlySet<string> = new Set(LEFT_OUT)
 const WITHOUT_USER: ReadonlySet<string> = new Set([...LEFT_OUT, 'user'])
 
 /** Raised when the canonical form or the entry's form changes: old entries are then never met again. */
-const VERSION = 'v2'
+const VERSION = 'v3'
 
 /** What the answer is asked from: part of every key. */
 export interface CacheRoute {
@@ -50,6 +50,9 @@ export class SlotMaker {
   }
 }
 
+/** What stands sealed before the body, in a line of its own. */
+type About = Pick<CacheEntry, 'origin' | 'askedAtMs' | 'tags'>
+
 class SealedSlot implements CacheSlot {
   readonly id: string
   readonly tenantId: string
@@ -70,9 +73,9 @@ class SealedSlot implements CacheSlot {
     return this.#sealed.text
   }
 
-  async #seal({ kind, body, origin, storedAtMs, expiresAtMs }: CacheEntry): Promise<string> {
+  async #seal({ kind, body, storedAtMs, expiresAtMs, ...about }: CacheEntry): Promise<string> {
     const head = `${VERSION}.${kind}.${storedAtMs}.${expiresAtMs}`
-    const text = `${JSON.stringify(origin)}\n${body}`
+    const text = `${JSON.stringify(about satisfies About)}\n${body}`
     return `${head}.${await this.#vault.seal(this.#owner(), this.#place(head), text)}`
   }
 
@@ -90,7 +93,7 @@ class SealedSlot implements CacheSlot {
         kind,
         body: text.slice(line + 1),
         // Authenticated, so it is what was written.
-        origin: JSON.parse(text.slice(0, line)) as Origin,
+        ...(JSON.parse(text.slice(0, line)) as About),
         storedAtMs: Number(storedAt),
         expiresAtMs: Number(expiresAt),
       }

@@ -1,12 +1,13 @@
 import type { CacheEntry } from './entry.ts'
 
-/**
- * Where one answer lies, and how it is sealed there: made once a request, for one tenant.
- * `id` is the exact key, 43 characters of base64url.
- */
-export interface CacheSlot {
+/** Where one answer lies: `id` is the exact key, 43 characters of base64url. */
+export interface CachePlace {
   readonly id: string
   readonly tenantId: string
+}
+
+/** Where one answer lies, and how it is sealed there: made once a request, for one tenant. */
+export interface CacheSlot extends CachePlace {
   /** The entry as text that only this tenant's key opens at this very slot. */
   seal(entry: CacheEntry): Promise<string>
   /** @throws CorruptEntryError for anything but what `seal` made for this slot */
@@ -28,5 +29,5 @@ export interface CacheTier {
   get(slot: CacheSlot): Promise<CacheEntry | undefined>
   /** @param ttlMs > 0; what a tier cannot keep for so short a time it does not keep */
   set(slot: CacheSlot, entry: CacheEntry, ttlMs: number): Promise<void>
-  delete(slot: CacheSlot): Promise<void>
+  delete(slot: CachePlace): Promise<void>
 }

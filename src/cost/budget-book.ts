@@ -64,15 +64,22 @@ const KEPT_DAYS = 62
  */
 export class BudgetBook {
   readonly #shelf: BudgetShelf
+  readonly #onSpent: (states: readonly BudgetState[], atMs: number) => void
   #budgets: readonly Budget[]
+  /** By day and by month, as what is reserved. */
   readonly #spends = new Map<string, NanoUsd>()
   readonly #reserved = new Map<string, NanoUsd>()
   readonly #reservations = new Map<string, Reservation[]>()
 
-  constructor(shelf: BudgetShelf) {
+  /** @param onSpent how the budgets stand that count what was just spent, in the period of `atMs` */
+  constructor(
+    shelf: BudgetShelf,
+    onSpent: (states: readonly BudgetState[], atMs: number) => void = () => {},
+  ) {
     this.#shelf = shelf
+    this.#onSpent = onSpent
     this.#budgets = shelf.budgets()
-    for (const { key, day, nanoUsd } of shelf.spends()) this.#spends.set(place(key, day), nanoUsd)
+    for (const { key, day, nanoUsd } of shelf.spends()) add(this.#spends, key, day, nanoUsd)
     for (const reservation of shelf.reservations()) this.#note(reservation)
   }
 
@@ -188,11 +195,11 @@ export class BudgetBook {
   }
 
   #stateOf(budget: Budget, atMs: number): BudgetState {
-    const key = budget.keyId ?? TENANT
+    const during = place(budget.keyId ?? TENANT, periodName(budget.period, atMs))
     return {
       ...budget,
-      spentNanoUsd: sum(this.#spends, key, budget.period, atMs),
-      reservedNanoUsd: sum(this.#reserved, key, budget.period, atMs),
+      spentNanoUsd: this.#spends.get(during) ?? 0,
+      reservedNanoUsd: this.#reserved.get(during) ?? 0,
       resetsAtMs: periodEndMs(budget.period, atMs),
     }
   }
@@ -223,12 +230,7 @@ export class BudgetBook {
   }
 
   #hold(keyId: string, atMs: number, nanoUsd: NanoUsd): void {
-    const day = periodName('day', atMs)
-    for (const key of [TENANT, keyId]) {
-      const held = (this.#reserved.get(place(key, day)) ?? 0) + nanoUsd
-      if (held === 0) this.#reserved.delete(place(key, day))
-      else this.#reserved.set(place(key, day), held)
-    }
+    for (const key of [TENANT, keyId]) add(this.#reserved, key, periodName('day', atMs), nanoUsd)
   }
 
   #spend(keyId: string, atMs: number, nanoUsd: NanoUsd): void {
@@ -236,15 +238,22 @@ export class BudgetBook {
     const day = periodName('day', atMs)
     for (const key of [TENANT, keyId])
       this.#setSpend({ key, day, nanoUsd: (this.#spends.get(place(key, day)) ?? 0) + nanoUsd })
+    const counting = this.#budgets.filter((budget) => counts(budget, keyId))
+    this.#onSpent(
+      counting.map((budget) => this.#stateOf(budget, atMs)),
+      atMs,
+    )
   }
 
   #setSpend(spend: DaySpend): void {
     const isNewDay = !this.#spends.has(place(TENANT, spend.day))
-    this.#spends.set(place(spend.key, spend.day), spend.nanoUsd)
+    const before = this.#spends.get(place(spend.key, spend.day)) ?? 0
+    add(this.#spends, spend.key, spend.day, spend.nanoUsd - before)
     this.#shelf.setSpend(spend)
     if (isNewDay) this.#forgetBefore(periodName('day', Date.parse(spend.day) - KEPT_DAYS * DAY_MS))
   }
 
+  /** Of a month that was begun to be forgotten the sum goes as well: nobody asks for it any more. */
   #forgetBefore(day: string): void {
     this.#shelf.removeSpendsBefore(day)
     for (const known of this.#spends.keys()) if (known.slice(0, DAY_LENGTH) < day) this.#spends.delete(known)
@@ -253,16 +262,16 @@ export class BudgetBook {
 
 const counts = ({ keyId }: Budget, spender: string): boolean => keyId === null || keyId === spender
 const DAY_LENGTH = '2026-11-21'.length
+const MONTH_LENGTH = '2026-11'.length
 const place = (key: string, day: string): string => `${day} ${key}`
 
-/** Over the days of the period, up to today: none is noted for a day to come. */
-function sum(days: ReadonlyMap<string, NanoUsd>, key: string, period: BudgetPeriod, atMs: number): NanoUsd {
-  if (period === 'day') return days.get(place(key, periodName('day', atMs))) ?? 0
-  const month = periodName('month', atMs)
-  let total = 0
-  for (let day = 1; day <= 31; day++)
-    total += days.get(place(key, `${month}-${String(day).padStart(2, '0')}`)) ?? 0
-  return total
+/** To its day and to its month. What comes to nothing is not kept. */
+function add(sums: Map<string, NanoUsd>, key: string, day: string, nanoUsd: NanoUsd): void {
+  for (const name of [day, day.slice(0, MONTH_LENGTH)]) {
+    const sum = (sums.get(place(key, name)) ?? 0) + nanoUsd
+    if (sum === 0) sums.delete(place(key, name))
+    else sums.set(place(key, name), sum)
+  }
 }
 
 export const isPeriod = (value: unknown): value is BudgetPeriod => PERIODS.some((period) => period === value)

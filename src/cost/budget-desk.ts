@@ -5,6 +5,8 @@ import type { DaySpend } from './budget-book.ts'
 /** Where budgets are kept, and what was spent before there were any. */
 export interface BudgetStore {
   list(tenantId: string): Promise<readonly Budget[]>
+  /** Empty where there is no such tenant. */
+  tenantName(tenantId: string): Promise<string>
   hasKey(tenantId: string, keyId: string): Promise<boolean>
   put(tenantId: string, budget: Budget): Promise<void>
   /** @returns whether there was one */
@@ -15,7 +17,12 @@ export interface BudgetStore {
 
 /** A tenant's account, which judges by its own copy. */
 export interface BudgetAccounts {
-  setBudgets(tenantId: string, budgets: readonly Budget[], known: readonly DaySpend[]): Promise<void>
+  setBudgets(
+    tenantId: string,
+    budgets: readonly Budget[],
+    known: readonly DaySpend[],
+    tenantName: string,
+  ): Promise<void>
   budgetStates(tenantId: string): Promise<readonly BudgetState[]>
 }
 
@@ -76,11 +83,11 @@ export class BudgetDesk {
     const { store, accounts, forget } = this.#options
     forget(tenantId)
     try {
-      const known = await store.spentThisMonth(tenantId)
+      const [known, name] = await Promise.all([store.spentThisMonth(tenantId), store.tenantName(tenantId)])
       let budgets = await store.list(tenantId)
       // Another change at the same time may have told it more already, which this one would take back.
       for (let tries = 0; tries < MAX_TELLS; tries++) {
-        await accounts.setBudgets(tenantId, budgets, known)
+        await accounts.setBudgets(tenantId, budgets, known, name)
         const stored = await store.list(tenantId)
         if (JSON.stringify(stored) === JSON.stringify(budgets)) return
         budgets = stored

@@ -42,6 +42,16 @@ export class SupabaseBudgets implements BudgetStore {
     }))
   }
 
+  async tenantName(tenantId: string): Promise<string> {
+    const { data } = await this.#connect()
+      .from('tenants')
+      .select('name')
+      .eq('id', tenantId)
+      .maybeSingle<{ name: string }>()
+      .throwOnError()
+    return data?.name ?? ''
+  }
+
   async hasKey(tenantId: string, keyId: string): Promise<boolean> {
     const { data } = await this.#connect()
       .from('virtual_keys')

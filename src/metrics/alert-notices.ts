@@ -3,7 +3,7 @@ import { ALERT_RULES, type AlertRule, type Channel } from './alert-rules.ts'
 
 /** What a channel is told. */
 export interface Notice {
-  readonly kind: 'firing' | 'resolved' | 'test'
+  readonly kind: 'firing' | 'resolved' | 'test' | 'budget'
   /** The same for an alert's firing and its end, and at every repetition; another each time that it fires. */
   readonly id: string
   readonly rule: string

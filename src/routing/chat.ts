@@ -1,6 +1,7 @@
-import type { CacheChain, ChainRead } from '../cache/chain.ts'
+import type { CacheChain, ChainRead, Verdict } from '../cache/chain.ts'
 import { type CacheControl, type CacheHeaders, cacheControl } from '../cache/control.ts'
 import type { CacheEntry } from '../cache/entry.ts'
+import { isPurged } from '../cache/purge.ts'
 import type { SlotMaker } from '../cache/slot.ts'
 import { ageSeconds, BYPASS, cacheStatus, collapsedStatus } from '../cache/status.ts'
 import type { CacheSlot } from '../cache/tier.ts'
@@ -99,7 +100,8 @@ export async function answerChat(services: ChatServices, call: ChatCall): Promis
     watch.stop()
     throw error
   }
-  return answerMiss(services, call, { request, plan, slot, control, read, status, watch })
+  const askedAtMs = services.clock.now()
+  return answerMiss(services, call, { request, plan, slot, control, read, status, watch, askedAtMs })
 }
 
 /** A request that nothing stored answers. */
@@ -111,6 +113,7 @@ interface Miss {
   readonly read: ChainRead | undefined
   readonly status: string
   readonly watch: Watch
+  readonly askedAtMs: number
 }
 
 async function answerMiss(services: ChatServices, call: ChatCall, miss: Miss): Promise<ChatAnswer> {
@@ -161,14 +164,16 @@ async function answerMiss(services: ChatServices, call: ChatCall, miss: Miss): P
 }
 
 /** Asks the models, at most once. */
-function asker(services: ChatServices, call: ChatCall, { plan, slot, control, watch }: Miss) {
+function asker(services: ChatServices, call: ChatCall, { plan, slot, control, watch, askedAtMs }: Miss) {
   const { signal, waitUntil, settlement } = call
   const { targets, standsFor, request } = plan
   const spending = new Spending(services, call.caller, settlement)
   const keep: Keep | undefined =
     slot && control.store
       ? async (answer) => {
-          if (!spending.mayBeCut(answer.usage)) await store(services, slot, control, answer, settlement)
+          const { predictionId } = settlement
+          if (!spending.mayBeCut(answer.usage))
+            await store(services, slot, control, answer, { predictionId, askedAtMs })
         }
       : undefined
   const models = { targets, standsFor, request, keep, watch, signal, waitUntil, settlement, spending }
@@ -219,10 +224,15 @@ function lookUp(
   control: CacheControl,
   watch: Watch,
 ): Promise<ChainRead> {
-  const { maxAgeSeconds } = control
+  const { maxAgeSeconds = Number.POSITIVE_INFINITY } = control
+  const { purgeMarks } = call.caller.tenant
   const io = { waitUntil: call.waitUntil, watch }
-  if (maxAgeSeconds === undefined) return chain.read(slot, io)
-  return chain.read(slot, io, (entry) => clock.now() - entry.storedAtMs <= maxAgeSeconds * 1_000)
+  if (!purgeMarks && control.maxAgeSeconds === undefined) return chain.read(slot, io)
+  const routeId = call.settlement.routeId
+  return chain.read(slot, io, (entry): Verdict => {
+    if (purgeMarks && isPurged(purgeMarks, slot.id, routeId, entry)) return 'purged'
+    return clock.now() - entry.storedAtMs <= maxAgeSeconds * 1_000 ? 'usable' : 'unwanted'
+  })
 }
 
 function store(
@@ -230,13 +240,14 @@ function store(
   slot: CacheSlot,
   control: CacheControl,
   answer: Answer,
-  { predictionId }: Settlement,
+  { predictionId, askedAtMs }: { readonly predictionId: string; readonly askedAtMs: number },
 ): Promise<void> {
   const { chain, clock } = services
   const expiresAtMs = chain.expiryMs(control.ttlMs)
   const { kind, body, ...gave } = answer
   const origin = { predictionId, ...gave }
-  return chain.write(slot, { kind, body, origin, storedAtMs: clock.now(), expiresAtMs })
+  const { tags } = control
+  return chain.write(slot, { kind, body, origin, storedAtMs: clock.now(), askedAtMs, tags, expiresAtMs })
 }
 
 const notCached = () =>

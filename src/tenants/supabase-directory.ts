@@ -3,7 +3,7 @@ import { GatewayError } from '../core/errors.ts'
 import type { KeyDirectory } from './authenticator.ts'
 import { LIMIT_COLUMNS, type LimitColumns, limitsOf } from './limit-columns.ts'
 import { SCOPES, type Scope, scopesOf } from './scopes.ts'
-import type { BudgetKind, CachePolicy, Caller, Plan, Tenant } from './tenant.ts'
+import type { BudgetKind, CachePolicy, Caller, Plan, PurgeMarks, Tenant } from './tenant.ts'
 import { createVirtualKey, type KeyDigest, keyHint } from './virtual-key.ts'
 
 type TenantRow = {
@@ -15,6 +15,7 @@ type TenantRow = {
   readonly cache_by_user: boolean
   readonly keeps_text: boolean
   readonly budget: BudgetKind
+  readonly purge_marks: PurgeMarks
 } & LimitColumns
 
 type KeyRow = {
@@ -56,7 +57,7 @@ export interface NewKey {
 
 const LISTED = 'id, hint, created_at, expires_at, revoked_at, last_used_at, scopes'
 const COLUMNS =
-  `id, hint, created_at, expires_at, revoked_at, last_used_at, scopes, ${LIMIT_COLUMNS}, tenants!inner (id, name, plan, epoch, cache_policy, cache_by_user, keeps_text, budget, ${LIMIT_COLUMNS})` as const
+  `id, hint, created_at, expires_at, revoked_at, last_used_at, scopes, ${LIMIT_COLUMNS}, tenants!inner (id, name, plan, epoch, cache_policy, cache_by_user, keeps_text, budget, purge_marks, ${LIMIT_COLUMNS})` as const
 
 /** Tenants and virtual keys in Supabase: the truth that all copies of a key record are made from. */
 export class SupabaseDirectory implements KeyDirectory {
@@ -223,6 +224,7 @@ const toTenant = (row: TenantRow): Tenant => ({
   cacheByUser: row.cache_by_user,
   keepsText: row.keeps_text,
   budget: row.budget,
+  purgeMarks: Object.keys(row.purge_marks).length === 0 ? undefined : row.purge_marks,
   limits: limitsOf(row),
 })
 

@@ -11,6 +11,9 @@ export type CachePolicy = 'all' | 'deterministic' | 'none'
 /** The hardest budget that the tenant or a key of it has. */
 export type BudgetKind = 'none' | 'soft' | 'hard'
 
+/** When what bears a mark was purged, in milliseconds since the epoch: by `tag:...`, `model:...` or `slot:...`. */
+export type PurgeMarks = Readonly<Record<string, number>>
+
 export const TENANT_NAME = /^[a-z0-9][a-z0-9_-]{0,62}$/
 
 export interface Tenant {
@@ -25,6 +28,8 @@ export interface Tenant {
   /** Whether what is asked and answered is kept as text, for the tenant to learn from. */
   readonly keepsText: boolean
   readonly budget: BudgetKind
+  /** What of its answers was purged by name; undefined = nothing. */
+  readonly purgeMarks?: PurgeMarks | undefined
   /** Of all its keys together; undefined = none. */
   readonly limits?: Limits | undefined
 }

@@ -91,6 +91,34 @@ it('is told of each look-up, of the age of what is hit, and of its promotion', a
   expect(heard()).toEqual(['operation memory hit ok 0', 'age memory 1007'])
 })
 
+it('is told of what was purged: it is a miss, and is taken out where it is met', async () => {
+  const { answers, chain, clock, memory, entry, heard } = setUp()
+  const stored = entry()
+  await memory.set(slotOf('a'), stored, 1_000)
+  for (const name of ['kv', 'redis', 'supabase'] as const) answers[name] = async () => stored
+  heard()
+  const background: Promise<unknown>[] = []
+  const io = { waitUntil: (work: Promise<unknown>) => background.push(work), watch: new Watch(clock) }
+  const judged: string[] = []
+  const read = await chain.read(slotOf('a'), io, ({ origin }) => {
+    judged.push(origin.model)
+    return judged.length === 4 ? 'unwanted' : 'purged'
+  })
+  await Promise.all(background)
+  expect(read.asked.map(({ tier, result }) => `${tier} ${result}`)).toEqual([
+    'memory miss',
+    'kv miss',
+    'redis miss',
+    'supabase miss',
+  ])
+  expect(heard().filter((line) => line.startsWith('invalidated'))).toEqual([
+    'invalidated memory request',
+    'invalidated kv request',
+    'invalidated redis request',
+  ])
+  expect(await memory.get(slotOf('a'))).toBeUndefined()
+})
+
 it('is told of what fails, is late, or lies', async () => {
   const { clock, answers, failing, chain, entry, read, heard } = setUp()
   answers.kv = async () => Promise.reject(new Error('down'))
@@ -115,7 +143,12 @@ it('is told of what fails, is late, or lies', async () => {
     'operation redis write error 0',
     'operation supabase write ok 0',
   ])
-  await chain.remove(slotOf('a'))
+  expect([...(await chain.remove(slotOf('a')))]).toEqual([
+    ['memory', true],
+    ['kv', true],
+    ['redis', false],
+    ['supabase', true],
+  ])
   expect(
     heard()
       .filter((line) => !line.startsWith('holds'))

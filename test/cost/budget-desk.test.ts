@@ -10,6 +10,7 @@ function desk() {
   const state = { accountDown: false, beforeTold: () => {} }
   const store: BudgetStore = {
     list: async () => [...held],
+    tenantName: async (tenantId) => `name of ${tenantId}`,
     hasKey: async (_tenant, keyId) => keyId === 'own',
     put: async (_tenant, budget) => void held.push(budget),
     remove: async () => held.splice(0).length > 0,
@@ -37,10 +38,11 @@ function desk() {
 }
 
 describe('setting a budget', () => {
-  it('tells the account all budgets, with what was spent before', async () => {
+  it('tells the account all budgets, with what was spent before and the tenant’s name', async () => {
     const { desk: made, told } = desk()
     await made.put('t', BUDGET)
-    expect(told).toEqual(['forget t', ['t', [BUDGET], [{ key: '', day: '2026-11-20', nanoUsd: 9 }]]])
+    const known = [{ key: '', day: '2026-11-20', nanoUsd: 9 }]
+    expect(told).toEqual(['forget t', ['t', [BUDGET], known, 'name of t']])
   })
 
   it('of a key of somebody else is refused, and nothing stored', async () => {
@@ -60,7 +62,7 @@ describe('setting a budget', () => {
       held.push(other)
     }
     await made.put('t', BUDGET)
-    expect(told.at(-1)).toEqual(['t', [BUDGET, other], expect.any(Array)])
+    expect(told.at(-1)).toEqual(['t', [BUDGET, other], expect.any(Array), 'name of t'])
     expect(told).toHaveLength(3)
   })
 
@@ -78,6 +80,6 @@ describe('setting a budget', () => {
     state.accountDown = false
     // The second time there is none to remove, and the account is told nevertheless.
     expect(await made.remove('t', null, 'day')).toBe(false)
-    expect(told.at(-1)).toEqual(['t', [], expect.any(Array)])
+    expect(told.at(-1)).toEqual(['t', [], expect.any(Array), 'name of t'])
   })
 })

@@ -47,6 +47,7 @@ onEachDatabase((start) => {
 
     it('are of the tenant’s own keys', async () => {
       expect([await store.hasKey(TENANT_A, KEY), await store.hasKey(TENANT_B, KEY)]).toEqual([true, false])
+      expect([await store.tenantName(TENANT_B), await store.tenantName(KEY)]).toEqual(['b', ''])
     })
 
     it('know from the ledger what was spent this month, by day of UTC and key', async () => {

@@ -224,6 +224,8 @@ onEachDatabase((start, genuine) => {
         export_page: { exported_tenant: TENANT_A },
         close_tenant: { closed_tenant: TENANT_A },
         clear_cache: { cleared_tenant: TENANT_A },
+        purge_answers: { purged_tenant: TENANT_A, at_ms: 1 },
+        cache_stats: { counted_tenant: TENANT_A, at_ms: 1 },
         costs: { of_tenant: TENANT_A },
         cost_lines: { of_tenant: TENANT_A, since: '-infinity', until: 'infinity' },
         spend_history: { of_tenant: TENANT_A, days: 1, slot_minutes: 60 },

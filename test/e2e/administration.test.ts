@@ -62,6 +62,7 @@ const UNTOLD: Readonly<Record<string, string>> = {
   'POST /api/feedback/batch': 'the same',
   'POST /api/feedback/token': 'a signed permission to rate one answer, kept nowhere',
   'POST /api/telemetry': 'reports of applications',
+  'DELETE /api/cache/entries': 'one answer, which is asked for anew',
   [`POST ${MODELS}/:id/test`]: 'asks the endpoint, and changes nothing',
   'POST /api/admin/alerts/test': 'sends one message, and changes nothing',
 }
@@ -102,6 +103,13 @@ const CHANGES: readonly Change[] = [
     path: at(`${TENANTS}/acme`),
     body: () => ({ purge: true }),
     action: 'tenant.purge',
+  },
+  {
+    route: 'POST /api/cache/purge',
+    path: at('/api/cache/purge'),
+    body: () => ({ tag: 'docs' }),
+    action: 'cache.purge',
+    key: () => acme,
   },
   {
     route: 'PUT /api/budgets',

@@ -29,6 +29,8 @@ const ask = (key: string, text = 'hello') => api(key, 'POST', CHAT, chatBody(tex
 /** The scope that a route asks of a key. */
 function scopeOf(path: string): string | undefined {
   if (path.startsWith('/v1/')) return 'inference'
+  if (path === '/api/cache/entries') return 'inference'
+  if (path === '/api/cache/purge') return 'models'
   return ['feedback', 'telemetry', 'models'].find((scope) => path.startsWith(`/api/${scope}`)) ?? 'costs'
 }
 

@@ -7,7 +7,7 @@ import {
   nextDeliveryMs,
   type Troubles,
 } from '../../src/metrics/alert-delivery/courier.ts'
-import { type AlertSettings, linesOf } from '../../src/metrics/alert-delivery/lines.ts'
+import { type AlertSettings, linesOf, ownLinesOf } from '../../src/metrics/alert-delivery/lines.ts'
 import { type Notice, testNotice } from '../../src/metrics/alert-notices.ts'
 import { CHANNELS, type Channel } from '../../src/metrics/alert-rules.ts'
 import { sqlOutbox } from '../../workers/state/alert-outbox.ts'
@@ -73,6 +73,7 @@ function post(options: { settings?: AlertSettings; timeoutMs?: number; random?: 
   const outbox = sqlOutbox(durableState('hub').ctx.storage.sql)
   const io = { fetch: (url: string, init: RequestInit) => fetch(url, init), timeoutMs: 300, ...options }
   const lines = linesOf(options.settings ?? settings(), io)
+  const budgetLines = ownLinesOf(options.settings ?? settings(), io)
   let nowMs = FAKE_START_MS
   let troubles: Troubles = {}
   return {
@@ -85,7 +86,7 @@ function post(options: { settings?: AlertSettings; timeoutMs?: number; random?: 
     nextMs: () => nextDeliveryMs(outbox, troubles) - nowMs,
     deliver: async () => {
       const random = options.random ?? (() => 0.5)
-      troubles = await deliver({ outbox, lines, now: () => nowMs, random }, troubles)
+      troubles = await deliver({ outbox, lines, budgetLines, now: () => nowMs, random }, troubles)
     },
   }
 }

@@ -24,6 +24,12 @@ export class KvDouble {
     this.#now = now
   }
 
+  /** How many live values there are, whoever sees them. */
+  held(prefix: string): number {
+    return [...this.#stored].filter(([key, { untilMs }]) => key.startsWith(prefix) && untilMs > this.#now())
+      .length
+  }
+
   /** The store as one edge location sees it. */
   at(): KvStore {
     const seen = new Map<string, { value: string | null; untilMs: number }>()

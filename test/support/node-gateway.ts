@@ -8,6 +8,8 @@ import { OPERATOR_TOKEN, TOKEN } from './stores.ts'
 
 export interface NodeGateway {
   chat(key: string | undefined, body: unknown, headers?: Record<string, string>): Promise<Response>
+  /** Any other route. */
+  request(key: string, method: string, path: string, body?: unknown): Promise<Response>
   readonly services: Services & Administration
   /** Waits for everything that goes on behind the answers. */
   settled(): Promise<void>
@@ -58,6 +60,16 @@ export function nodeGateway(options: NodeGatewayOptions): NodeGateway {
   }
   return {
     services,
+    request: async (key, method, path, body) =>
+      handle(
+        new Request(`http://gateway${path}`, {
+          method,
+          headers: { 'content-type': 'application/json', authorization: `Bearer ${key}` },
+          ...(body !== undefined && { body: JSON.stringify(body) }),
+        }),
+        env,
+        ctx as unknown as ExecutionContext,
+      ),
     chat: async (key, body, headers = {}) =>
       handle(
         new Request('http://gateway/v1/chat/completions', {

@@ -34,7 +34,8 @@ export const budgetDesk = (
   new BudgetDesk({
     store: new SupabaseBudgets(connect, now),
     accounts: {
-      setBudgets: async (tenantId, budgets, known) => account(tenantId).setBudgets(budgets, known),
+      setBudgets: async (tenantId, budgets, known, name) =>
+        account(tenantId).setBudgets(budgets, known, name),
       budgetStates: async (tenantId) => account(tenantId).budgetStates(),
     },
     forget,

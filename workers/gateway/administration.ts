@@ -1,4 +1,7 @@
 import type { SupabaseClient } from '@supabase/supabase-js'
+import type { CacheChain } from '../../src/cache/chain.ts'
+import { PurgeDesk } from '../../src/cache/purge-desk.ts'
+import { SupabasePurges } from '../../src/cache/purge-supabase.ts'
 import type { Clock } from '../../src/core/clock.ts'
 import { uuidv7 } from '../../src/core/ids.ts'
 import type { Vault } from '../../src/core/vault.ts'
@@ -78,6 +81,7 @@ export interface Administration {
   readonly costs: CostStore
   readonly limits: LimitDesk
   readonly switchDesk: SwitchDesk
+  readonly purges: PurgeDesk
   /** Tells the tenant's account object, after which the key never spends again. */
   revokeInAccount(tenantId: string, keyId: string): Promise<void>
 }
@@ -88,6 +92,7 @@ export interface Shared {
   readonly vault: Vault
   readonly supabase: () => SupabaseClient
   readonly account: AccountOf
+  readonly chain: CacheChain
   readonly digest: KeyDigest
   readonly keyRecords: KvKeyRecords
   readonly authenticator: Authenticator
@@ -172,6 +177,12 @@ export function createAdministration(env: Env, shared: Shared): Administration {
     costs: new SupabaseCosts(serviceConnector(env, { timeoutMs: BATCH_TIMEOUT_MS }), clock.now),
     limits: limitDesk(supabase, account, forget),
     switchDesk: new SwitchDesk(clock, shared.switchStore, shared.switches),
+    purges: new PurgeDesk({
+      now: clock.now,
+      store: new SupabasePurges(supabase),
+      chain: shared.chain,
+      forget,
+    }),
     revokeInAccount: async (tenantId, keyId) => account(tenantId).revoke(keyId),
   }
 }

@@ -7,6 +7,7 @@ import { admin } from './routes/admin.ts'
 import { alerts } from './routes/alerts.ts'
 import { audit } from './routes/audit.ts'
 import { budgets } from './routes/budgets.ts'
+import { cache } from './routes/cache.ts'
 import { chat } from './routes/chat.ts'
 import { costs } from './routes/costs.ts'
 import { customModels } from './routes/custom-models.ts'
@@ -53,6 +54,7 @@ const app = new Hono<AppEnv>()
   .route('/monitoring/requests', requestsOfPage)
   .route('/monitoring', monitoringPage)
   .route('/api/budgets', budgets)
+  .route('/api/cache', cache)
   .route('/api/costs', costs)
   .route('/api/limits', limits)
   .route('/api/requests', requests)
@@ -65,7 +67,7 @@ app.notFound(() => {
   throw new GatewayError(
     'not_found',
     'There is nothing at this address.',
-    'Routes: POST /v1/chat/completions, GET /v1/models, GET /v1/models/{id}, GET /api/models, GET /api/models/{id}, /api/models/custom, /api/models/aliases, /api/models/provider-keys, /api/feedback, /api/budgets, /api/costs, /api/limits, /api/admin/switches, GET /api/requests, GET /api/requests/{id}, POST /api/telemetry, GET /metrics, GET /healthz, GET /readyz, GET /monitoring, GET /.',
+    'Routes: POST /v1/chat/completions, GET /v1/models, GET /v1/models/{id}, GET /api/models, GET /api/models/{id}, /api/models/custom, /api/models/aliases, /api/models/provider-keys, /api/feedback, /api/budgets, DELETE /api/cache/entries, POST /api/cache/purge, GET /api/cache/stats, /api/costs, /api/limits, /api/admin/switches, GET /api/requests, GET /api/requests/{id}, POST /api/telemetry, GET /metrics, GET /healthz, GET /readyz, GET /monitoring, GET /.',
   )
 })
 

@@ -197,6 +197,7 @@ export function createServices(env: Env, place: Place = {}): Services & Administ
       vault,
       supabase,
       account,
+      chain,
       digest,
       keyRecords,
       authenticator,

@@ -1,6 +1,8 @@
 import { DurableObject } from 'cloudflare:workers'
 import type { Budget, BudgetState } from '../../src/cost/budget.ts'
 import { BudgetBook, type DaySpend } from '../../src/cost/budget-book.ts'
+import { NewsCourier } from '../../src/cost/budget-news.ts'
+import { BudgetThresholds } from '../../src/cost/budget-thresholds.ts'
 import { type ListPrices, listPrices } from '../../src/cost/list-prices.ts'
 import { addNanoUsd } from '../../src/cost/nano-usd.ts'
 import { bundledTable } from '../../src/cost/price-table.ts'
@@ -11,14 +13,18 @@ import type { Parcel, TelemetryMessage } from '../../src/feedback/outbox.ts'
 import { tokensOf } from '../../src/feedback/tokens-used.ts'
 import { LimitBook } from '../../src/tenants/limit-book.ts'
 import type { Allowance, LimitState, OwnedLimits, TokenAsk } from '../../src/tenants/limits.ts'
+import { sqlNewsShelf } from './budget-news-shelf.ts'
 import { sqlBudgetShelf } from './budget-shelf.ts'
+import { tellHub } from './hub-news.ts'
 import { sqlLimitShelf } from './limit-shelf.ts'
+import type { MetricsHub } from './metrics-hub.ts'
 import { sqlShelf } from './outbox-shelf.ts'
 
 const ERASED = 'erased'
 
 interface Env {
   readonly TELEMETRY: Queue<TelemetryMessage>
+  readonly METRICS_HUB: DurableObjectNamespace<MetricsHub>
 }
 
 /** A value of the isolate: reading the table takes longer than thousands of requests. */
@@ -31,6 +37,8 @@ let prices: ListPrices | undefined
 export class Account extends DurableObject<Env> {
   readonly #revoked: Set<string>
   readonly #book: BudgetBook
+  readonly #thresholds: BudgetThresholds
+  readonly #news: NewsCourier
   readonly #limits: LimitBook
   #courier: Courier
   /** Ids of tenants are never used again, so this is for good. */
@@ -44,7 +52,12 @@ export class Account extends DurableObject<Env> {
     const rows = sql.exec<{ key_id: string }>('select key_id from revoked_keys')
     this.#revoked = new Set([...rows].map((row) => row.key_id))
     this.#isErased = ctx.storage.kv.get<boolean>(ERASED) ?? false
-    this.#book = new BudgetBook(sqlBudgetShelf(sql))
+    const shelf = sqlNewsShelf(sql)
+    const now = Date.now
+    this.#news = new NewsCourier({ shelf, now, random: Math.random, send: tellHub(env) })
+    const tell = this.#news.add.bind(this.#news)
+    this.#thresholds = new BudgetThresholds({ shelf, owner: ctx.id.toString(), now, tell })
+    this.#book = new BudgetBook(sqlBudgetShelf(sql), this.#thresholds.spent.bind(this.#thresholds))
     this.#limits = new LimitBook(sqlLimitShelf(sql))
     this.#courier = this.#newCourier()
     this.#setAlarm(this.#book.oldestMs)
@@ -122,9 +135,13 @@ export class Account extends DurableObject<Env> {
   /**
    * All of the tenant's budgets, in the place of those that were.
    * @param known what the ledger has of this month
+   * @param tenant its name, for whoever is told how far they are used
    */
-  setBudgets(budgets: readonly Budget[], known: readonly DaySpend[]): void {
-    if (!this.#isErased) this.#book.setBudgets(budgets, known)
+  setBudgets(budgets: readonly Budget[], known: readonly DaySpend[], tenant = ''): void {
+    if (this.#isErased) return
+    this.#book.setBudgets(budgets, known)
+    this.#thresholds.changed(this.budgetStates(), tenant)
+    this.#setAlarm()
   }
 
   budgetStates(): readonly BudgetState[] {
@@ -145,6 +162,8 @@ export class Account extends DurableObject<Env> {
   erase(): void {
     this.ctx.storage.kv.put(ERASED, true)
     this.ctx.storage.sql.exec('delete from outbox')
+    sqlNewsShelf(this.ctx.storage.sql).clear()
+    this.#thresholds.clear()
     this.#book.clear()
     this.#limits.clear()
     this.#isErased = true
@@ -154,7 +173,7 @@ export class Account extends DurableObject<Env> {
   override async alarm(): Promise<void> {
     this.#alarmMs = Number.POSITIVE_INFINITY
     this.#chargeAbandoned()
-    await this.#courier.deliver()
+    await Promise.all([this.#courier.deliver(), this.#news.deliver()])
     this.#setAlarm(this.#book.oldestMs)
   }
 
@@ -167,7 +186,10 @@ export class Account extends DurableObject<Env> {
     const { predictionId, attempt, nanoUsd, call } = ask
     if (nanoUsd === undefined && this.#book.isHard(keyId)) return { kind: 'unbounded' }
     const verdict = this.#book.reserve({ predictionId, attempt, keyId, nanoUsd: nanoUsd ?? 0, atMs, call })
-    return verdict.kind === 'exceeded' ? verdict : undefined
+    if (verdict.kind !== 'exceeded') return undefined
+    this.#thresholds.refused(verdict.budget, nanoUsd ?? 0, atMs)
+    this.#setAlarm()
+    return verdict
   }
 
   #charge(predictionId: string, { keyId, atMs, costs }: Bill): void {
@@ -197,7 +219,7 @@ export class Account extends DurableObject<Env> {
 
   /** @param reservedMs when something was held back that may have to be charged in the end */
   #setAlarm(reservedMs = Number.POSITIVE_INFINITY): void {
-    const dueMs = Math.min(this.#courier.nextMs, reservedMs + ABANDONED_AFTER_MS)
+    const dueMs = Math.min(this.#courier.nextMs, this.#news.nextMs, reservedMs + ABANDONED_AFTER_MS)
     if (dueMs >= this.#alarmMs) return
     this.#alarmMs = dueMs
     void this.ctx.storage.setAlarm(dueMs)

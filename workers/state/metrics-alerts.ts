@@ -1,11 +1,19 @@
+import type { BudgetNews } from '../../src/cost/budget-thresholds.ts'
 import type { Attempt, LineIo, Lines } from '../../src/metrics/alert-delivery/channel.ts'
 import {
   type AlertOutbox,
   deliver,
+  GIVE_UP_AFTER_MS,
   nextDeliveryMs,
   type Troubles,
 } from '../../src/metrics/alert-delivery/courier.ts'
-import { type AlertSettings, linesOf, type Sender, senderOf } from '../../src/metrics/alert-delivery/lines.ts'
+import {
+  type AlertSettings,
+  linesOf,
+  ownLinesOf,
+  type Sender,
+  senderOf,
+} from '../../src/metrics/alert-delivery/lines.ts'
 import { type AlertStates, evaluate } from '../../src/metrics/alert-evaluator.ts'
 import {
   ALL_RULES,
@@ -18,9 +26,11 @@ import {
 } from '../../src/metrics/alert-notices.ts'
 import { ALERT_RULES, type AlertRule, CHANNELS, type Channel } from '../../src/metrics/alert-rules.ts'
 import { type AlertReadings, knownSince } from '../../src/metrics/alert-values.ts'
+import { budgetChannels, budgetNotice } from '../../src/metrics/budget-notices.ts'
 import { MINUTE_MS } from '../../src/metrics/rings.ts'
 import { sqlOutbox } from './alert-outbox.ts'
 import type { ValueStore } from './metrics-store.ts'
+import { sqlTakenNews, type TakenNews } from './taken-news.ts'
 
 /** One rule as it stands, or one of the things that it watches. */
 export interface AlertView
@@ -77,20 +87,28 @@ const KEY = 'alerts'
 const NOTHING: Kept = { states: {}, silences: {}, troubles: {}, beganMs: null, evaluatedMs: null }
 /** For one attempt on one channel. */
 const SEND_MS = 5_000
+/** For so long the same news of a budget are known again. No account repeats older ones: it has an answer. */
+const NEWS_KNOWN_MS = 62 * 24 * 60 * MINUTE_MS
 
-/** Watches the twelve rules, and tells the channels. All it knows is in the hub's storage. */
+/** Watches the twelve rules, and tells the channels, also of budgets. All it knows is in the hub's storage. */
 export class AlertDesk {
   readonly #store: ValueStore
   readonly #outbox: AlertOutbox
   readonly #settings: AlertSettings
   readonly #lines: Lines
+  /** Alertmanager knows nothing of budgets. */
+  readonly #budgetLines: Lines
+  readonly #taken: TakenNews
   #kept: Kept
 
   constructor(store: ValueStore, sql: SqlStorage, settings: AlertSettings, io?: Partial<LineIo>) {
     this.#store = store
     this.#outbox = sqlOutbox(sql)
     this.#settings = settings
-    this.#lines = linesOf(settings, { fetch: (url, init) => fetch(url, init), timeoutMs: SEND_MS, ...io })
+    const lineIo: LineIo = { fetch: (url, init) => fetch(url, init), timeoutMs: SEND_MS, ...io }
+    this.#lines = linesOf(settings, lineIo)
+    this.#budgetLines = ownLinesOf(settings, lineIo)
+    this.#taken = sqlTakenNews(sql)
     this.#kept = store.get<Kept>(KEY) ?? NOTHING
   }
 
@@ -111,15 +129,36 @@ export class AlertDesk {
     const told = deliveriesOf({ states, changes }, silences, isOn, nowMs)
     for (const delivery of told.deliveries) this.#outbox.put(delivery)
     this.#keep({ states: told.states, silences, beganMs, evaluatedMs: nowMs })
+    this.#taken.tidy(nowMs - GIVE_UP_AFTER_MS, nowMs - NEWS_KNOWN_MS)
   }
 
   hasEvaluated(nowMs: number): boolean {
     return nowMs <= (this.#kept.evaluatedMs ?? 0)
   }
 
+  /** What is to be told of budgets, each once, in silences too: it would be lost otherwise. */
+  take(news: readonly BudgetNews[], nowMs: number): void {
+    for (const each of news) this.#taken.take(each.id, nowMs, budgetNotice(each), budgetChannels(each))
+    this.retake(nowMs)
+  }
+
+  /** Hands what was taken to those of its channels that are on by now: after a restart too. @returns whether there was any */
+  retake(nowMs: number): boolean {
+    let found = false
+    for (const { id, notice, channels } of this.#taken.waiting(nowMs - GIVE_UP_AFTER_MS)) {
+      const off = channels.filter((channel) => 'off' in this.#budgetLines[channel])
+      if (off.length === channels.length) continue
+      for (const channel of channels) if (!off.includes(channel)) this.#outbox.put({ channel, notice })
+      this.#taken.keep(id, off)
+      found = true
+    }
+    return found
+  }
+
   /** Sends what waits and is due. Never rejects. */
   async deliver(): Promise<void> {
-    const io = { outbox: this.#outbox, lines: this.#lines, now: Date.now, random: Math.random }
+    const [lines, budgetLines] = [this.#lines, this.#budgetLines]
+    const io = { outbox: this.#outbox, lines, budgetLines, now: Date.now, random: Math.random }
     const before = this.#kept.troubles
     const troubles = await deliver(io, before)
     if (JSON.stringify(troubles) === JSON.stringify(before)) return

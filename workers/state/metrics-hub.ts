@@ -1,5 +1,6 @@
 import { DurableObject } from 'cloudflare:workers'
 import { withDeadline } from '../../src/core/clock.ts'
+import type { BudgetNews } from '../../src/cost/budget-thresholds.ts'
 import type { AlertSettings } from '../../src/metrics/alert-delivery/lines.ts'
 import { digester } from '../../src/metrics/alert-digest.ts'
 import type { Channel } from '../../src/metrics/alert-rules.ts'
@@ -74,6 +75,7 @@ export class MetricsHub extends DurableObject<Env> {
     this.#audience = new LiveAudience(workerClock, (seconds) => this.live(seconds))
     this.#upkeep = new UpkeepNews(this.#store)
     this.#alerts = new AlertDesk(this.#store, ctx.storage.sql, env)
+    if (this.#alerts.retake(Date.now())) void ctx.storage.setAlarm(Date.now())
     this.#page = new PageAudience(ctx, workerClock, {
       refresh: () => this.#ask(),
       minutes: (first) => this.#rings.minutes(first),
@@ -184,6 +186,12 @@ export class MetricsHub extends DurableObject<Env> {
     return this.#alerts.test(channel)
   }
 
+  /** A tenant's account tells how far budgets are used. Stored before the answer; what was told before changes nothing. */
+  async budgetNews(news: readonly BudgetNews[]): Promise<void> {
+    this.#alerts.take(news, Date.now())
+    await this.#setAlarm()
+  }
+
   /** The scheduler had everything probed that requests need. */
   probed(results: Probes): void {
     this.#upkeep.probed(results, Date.now())
@@ -207,7 +215,8 @@ export class MetricsHub extends DurableObject<Env> {
   /** Once a minute: an alarm in between is for a delivery only. */
   async #judgeMinute(): Promise<void> {
     const nowMs = overMs(Date.now())
-    if (this.#alerts.hasEvaluated(nowMs)) return
+    // News of a budget may ring before anything was ever counted.
+    if (this.#shards.size === 0 || this.#alerts.hasEvaluated(nowMs)) return
     await this.#ask()
     const known = this.#known()
     const firstMs = () => (this.#digests.minutes(0)[0]?.minute ?? nowMs / MINUTE_MS - 1) * MINUTE_MS

@@ -1,7 +1,7 @@
 import type { KvStore } from '../../core/kv.ts'
 import type { CacheEntry } from '../entry.ts'
 import type { CacheObserver } from '../observer.ts'
-import type { CacheSlot, CacheTier } from '../tier.ts'
+import type { CachePlace, CacheSlot, CacheTier } from '../tier.ts'
 
 /** KV refuses a life under 60 s. */
 const MIN_TTL_SECONDS = 60
@@ -31,7 +31,7 @@ export class KvTier implements CacheTier {
     this.#observer?.stock(this.name, 1, sealed.length, expirationTtl * 1_000)
   }
 
-  async delete(slot: CacheSlot): Promise<void> {
+  async delete(slot: CachePlace): Promise<void> {
     const held = this.#observer && (await this.#kv.get(place(slot), 'text'))
     await this.#kv.delete(place(slot))
     // How long it had to live KV does not tell: at most so long.
@@ -39,4 +39,4 @@ export class KvTier implements CacheTier {
   }
 }
 
-const place = (slot: CacheSlot): string => `cache:${slot.id}`
+const place = (slot: CachePlace): string => `cache:${slot.id}`

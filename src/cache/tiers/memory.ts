@@ -2,7 +2,7 @@ import type { Clock } from '../../core/clock.ts'
 import { Lru } from '../../core/lru.ts'
 import { type CacheEntry, entryBytes } from '../entry.ts'
 import type { CacheObserver } from '../observer.ts'
-import type { CacheSlot, CacheTier } from '../tier.ts'
+import type { CachePlace, CacheSlot, CacheTier } from '../tier.ts'
 
 export interface MemoryTierOptions {
   readonly clock: Clock
@@ -50,7 +50,7 @@ export class MemoryTier implements CacheTier {
     this.#tell()
   }
 
-  async delete(slot: CacheSlot): Promise<void> {
+  async delete(slot: CachePlace): Promise<void> {
     this.#held.delete(slot.id)
     this.#tell()
   }

@@ -1,7 +1,7 @@
 import type { Redis } from '@upstash/redis/cloudflare'
 import type { CacheEntry } from '../entry.ts'
 import type { CacheObserver } from '../observer.ts'
-import type { CacheSlot, CacheTier } from '../tier.ts'
+import type { CachePlace, CacheSlot, CacheTier } from '../tier.ts'
 
 /** Redis at Upstash, over HTTP: one region, shared by every isolate. */
 export class RedisTier implements CacheTier {
@@ -31,7 +31,7 @@ export class RedisTier implements CacheTier {
     this.#observer?.stock(this.name, 1, sealed.length, px)
   }
 
-  async delete(slot: CacheSlot): Promise<void> {
+  async delete(slot: CachePlace): Promise<void> {
     const [bytes, lifeMs] = await this.#connect()
       .pipeline()
       .strlen(place(slot))
@@ -48,4 +48,4 @@ export class RedisTier implements CacheTier {
   }
 }
 
-const place = (slot: CacheSlot): string => `cache:${slot.id}`
+const place = (slot: CachePlace): string => `cache:${slot.id}`

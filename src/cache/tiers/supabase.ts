@@ -1,7 +1,7 @@
 import type { SupabaseClient } from '@supabase/supabase-js'
 import type { CacheEntry } from '../entry.ts'
 import type { CacheObserver } from '../observer.ts'
-import type { CacheSlot, CacheTier } from '../tier.ts'
+import type { CachePlace, CacheSlot, CacheTier } from '../tier.ts'
 
 /** A client for one call, each. */
 export interface SupabaseTierAccess {
@@ -46,7 +46,7 @@ export class SupabaseTier implements CacheTier {
     this.#access.observer?.stock(this.name, 1, sealed.length, ttlMs)
   }
 
-  async delete(slot: CacheSlot): Promise<void> {
+  async delete(slot: CachePlace): Promise<void> {
     const { data } = await this.#access
       .writer()
       .from('llm_cache')

@@ -31,6 +31,8 @@ export type Troubles = Readonly<Partial<Record<Channel, ChannelTrouble>>>
 export interface CourierIo {
   readonly outbox: AlertOutbox
   readonly lines: Lines
+  /** By which notices of budgets go. */
+  readonly budgetLines: Lines
   readonly now: () => number
   /** Uniform in [0, 1). */
   readonly random: () => number
@@ -58,10 +60,9 @@ export async function deliver(io: CourierIo, troubles: Troubles): Promise<Troubl
 
 async function deliverTo(
   channel: Channel,
-  { outbox, lines, now, random }: CourierIo,
+  { outbox, lines, budgetLines, now, random }: CourierIo,
   known: ChannelTrouble | undefined,
 ): Promise<ChannelTrouble | undefined> {
-  const line = lines[channel]
   let trouble = known
   for (let sent = 0; sent < NOTICES_A_ROUND; sent++) {
     const waiting = outbox.first(channel)
@@ -71,6 +72,7 @@ async function deliverTo(
       trouble = { ...failing, lost: failing.lost + 1 }
     } else {
       if (failing && failing.dueMs > now()) return failing
+      const line = (waiting.notice.kind === 'budget' ? budgetLines : lines)[channel]
       // It was switched off meanwhile.
       const attempt = 'off' in line ? undefined : await line.send(waiting.notice)
       if (attempt?.outcome === 'failed') {

@@ -35,7 +35,8 @@ export function emailLine(io: LineIo, { apiKey, baseUrl, from, to, source }: Ema
   }
 }
 
-const subjectOf = ({ kind, rule, summary }: Notice): string => `[${kind}] ${rule}: ${summary}`
+const subjectOf = ({ kind, rule, severity, summary }: Notice): string =>
+  `[${kind === 'budget' ? severity : kind}] ${rule}: ${summary}`
 
 const textOf = ({ summary, details, severity, labels, atMs }: Notice, source: string): string =>
   [

@@ -27,10 +27,14 @@ export const senderOf = ({ ALERTS_BY = '' }: AlertSettings): Sender =>
 
 const ELSEWHERE: Line = { off: 'Alertmanager sends the alerts (ALERTS_BY=alertmanager).' }
 
-/** Every channel as it is configured. */
-export function linesOf(settings: AlertSettings, io: LineIo): Lines {
-  if (senderOf(settings) === 'alertmanager')
-    return { slack: ELSEWHERE, pagerduty: ELSEWHERE, email: ELSEWHERE }
+/** Every channel by which alerts are told. */
+export const linesOf = (settings: AlertSettings, io: LineIo): Lines =>
+  senderOf(settings) === 'alertmanager'
+    ? { slack: ELSEWHERE, pagerduty: ELSEWHERE, email: ELSEWHERE }
+    : ownLinesOf(settings, io)
+
+/** Every channel as it is configured, for what only the gateway can tell. */
+export function ownLinesOf(settings: AlertSettings, io: LineIo): Lines {
   const source = nameOf(settings.GATEWAY_ID)
   return {
     slack: slackLine(io, settings.SLACK_WEBHOOK_URL),

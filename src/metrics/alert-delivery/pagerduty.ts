@@ -31,7 +31,7 @@ export function pagerDutyLine(io: LineIo, { routingKey, baseUrl, source }: Pager
     })
   return {
     send: async (notice) => {
-      if (notice.kind !== 'test') return send(notice.kind === 'firing' ? 'trigger' : 'resolve', notice)
+      if (notice.kind !== 'test') return send(notice.kind === 'resolved' ? 'resolve' : 'trigger', notice)
       const attempt = await send('trigger', notice)
       // Nobody is to be left with an incident that is none.
       return attempt.outcome === 'delivered' ? send('resolve', notice) : attempt

@@ -6,6 +6,7 @@ const SIGNS: Readonly<Record<Notice['kind'], string>> = {
   firing: ':rotating_light:',
   resolved: ':white_check_mark:',
   test: ':wave:',
+  budget: ':moneybag:',
 }
 
 /** An incoming webhook: its address is the secret. */
@@ -18,7 +19,8 @@ export function slackLine(io: LineIo, url: string | undefined): Line {
 }
 
 function textOf({ kind, rule, severity, summary, details, atMs }: Notice): string {
-  const state = kind === 'firing' ? `${severity}: ` : kind === 'resolved' ? 'resolved: ' : ''
+  const state =
+    kind === 'firing' || kind === 'budget' ? `${severity}: ` : kind === 'resolved' ? 'resolved: ' : ''
   // Slack shows the time in the reader's own zone, or the text behind it.
   const time = `<!date^${Math.floor(atMs / 1_000)}^{date_short_pretty} {time}|${new Date(atMs).toISOString()}>`
   return `${SIGNS[kind]} *${escaped(`${state}${rule}`)}* ${time}\n${escaped(`${summary}. ${details}`)}`
