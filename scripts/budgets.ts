@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util'
+import { operatorArguments, usage } from './stack/arguments.ts'
 import { OPERATOR_OPTIONS, operatorClient, table } from './stack/operator.ts'
 import { runCommand } from './stack/operator-error.ts'
 
@@ -20,9 +20,16 @@ interface BudgetListing {
 await runCommand(main)
 
 async function main(): Promise<void> {
-  const { command, values } = readArguments()
+  const { positionals, values } = operatorArguments(USAGE, {
+    tenant: { type: 'string' },
+    period: { type: 'string' },
+    limit: { type: 'string' },
+    key: { type: 'string' },
+    soft: { type: 'boolean' },
+  })
+  const [command] = positionals
   const { tenant, period, limit, key, soft = false } = values
-  if (tenant === undefined) usage()
+  if (tenant === undefined) usage(USAGE)
   const client = operatorClient(values.url)
   const print = (value: unknown, text: string) => console.log(values.json ? JSON.stringify(value) : text)
   if (command === 'list') {
@@ -36,32 +43,7 @@ async function main(): Promise<void> {
   } else if (command === 'remove' && period) {
     const query = new URLSearchParams({ tenant, period, ...(key && { key_id: key }) })
     print(await client.request('DELETE', `/api/budgets?${query}`), 'Removed.')
-  } else usage()
-}
-
-function readArguments() {
-  try {
-    const { positionals, values } = parseArgs({
-      allowPositionals: true,
-      options: {
-        tenant: { type: 'string' },
-        period: { type: 'string' },
-        limit: { type: 'string' },
-        key: { type: 'string' },
-        soft: { type: 'boolean' },
-        url: { type: 'string' },
-        json: { type: 'boolean' },
-      },
-    })
-    return { command: positionals[0], values }
-  } catch {
-    return usage()
-  }
-}
-
-function usage(): never {
-  console.error(USAGE)
-  process.exit(2)
+  } else usage(USAGE)
 }
 
 function listing(budgets: readonly BudgetListing[]): string {

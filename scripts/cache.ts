@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util'
+import { operatorArguments, usage } from './stack/arguments.ts'
 import { OPERATOR_OPTIONS, operatorClient, table } from './stack/operator.ts'
 import { runCommand } from './stack/operator-error.ts'
 
@@ -24,9 +24,16 @@ interface Purged {
 await runCommand(main)
 
 async function main(): Promise<void> {
-  const { command, values } = readArguments()
+  const { positionals, values } = operatorArguments(USAGE, {
+    tenant: { type: 'string' },
+    tag: { type: 'string' },
+    model: { type: 'string' },
+    prediction: { type: 'string' },
+    all: { type: 'boolean' },
+  })
+  const [command] = positionals
   const { tenant, tag, model, prediction, all } = values
-  if (tenant === undefined) usage()
+  if (tenant === undefined) usage(USAGE)
   const client = operatorClient(values.url)
   const print = (value: unknown, text: string) => console.log(values.json ? JSON.stringify(value) : text)
   const named = [tag, model, prediction, all].filter((each) => each !== undefined).length
@@ -39,7 +46,7 @@ async function main(): Promise<void> {
       ? await client.request<Purged>('DELETE', `/api/cache/entries?${query}`)
       : await client.request<Purged>('POST', `/api/cache/purge?${query}`, { tag, model, all })
     print(purged, said(purged))
-  } else usage()
+  } else usage(USAGE)
 }
 
 function said({ purged_by, effective_within_seconds: seconds }: Purged): string {
@@ -58,29 +65,4 @@ function listing({ tiers, marks }: Stats): string {
   if (marks.length === 0) return `${shown}\n\nNo marks hold.`
   const held = marks.map(({ mark, purged_at }) => [mark, purged_at.slice(0, 19)])
   return `${shown}\n\n${table(['MARK', 'PURGED AT (UTC)'], held)}`
-}
-
-function readArguments() {
-  try {
-    const { positionals, values } = parseArgs({
-      allowPositionals: true,
-      options: {
-        tenant: { type: 'string' },
-        tag: { type: 'string' },
-        model: { type: 'string' },
-        prediction: { type: 'string' },
-        all: { type: 'boolean' },
-        url: { type: 'string' },
-        json: { type: 'boolean' },
-      },
-    })
-    return { command: positionals[0], values }
-  } catch {
-    return usage()
-  }
-}
-
-function usage(): never {
-  console.error(USAGE)
-  process.exit(2)
 }

@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util'
+import { operatorArguments, usage } from './stack/arguments.ts'
 import { OPERATOR_OPTIONS, operatorClient, table } from './stack/operator.ts'
 import { runCommand } from './stack/operator-error.ts'
 
@@ -22,9 +22,17 @@ interface LimitListing {
 await runCommand(main)
 
 async function main(): Promise<void> {
-  const { command, values } = readArguments()
+  const { positionals, values } = operatorArguments(USAGE, {
+    tenant: { type: 'string' },
+    key: { type: 'string' },
+    requests: { type: 'string' },
+    tokens: { type: 'string' },
+    concurrency: { type: 'string' },
+    'max-tokens': { type: 'string' },
+  })
+  const [command] = positionals
   const { tenant, key, requests, tokens, concurrency, 'max-tokens': maxTokens } = values
-  if (tenant === undefined) usage()
+  if (tenant === undefined) usage(USAGE)
   const client = operatorClient(values.url)
   const print = (value: unknown, text: string) => console.log(values.json ? JSON.stringify(value) : text)
   if (command === 'list') {
@@ -45,38 +53,12 @@ async function main(): Promise<void> {
   } else if (command === 'remove') {
     const query = new URLSearchParams({ tenant, ...(key && { key_id: key }) })
     print(await client.request('DELETE', `/api/limits?${query}`), 'Removed.')
-  } else usage()
+  } else usage(USAGE)
 }
 
 /** What is no number is sent as it is, for the gateway to say so. */
 function numberOf(text: string | undefined): number | string | undefined {
   return text !== undefined && /^\d+$/.test(text) ? Number(text) : text
-}
-
-function readArguments() {
-  try {
-    const { positionals, values } = parseArgs({
-      allowPositionals: true,
-      options: {
-        tenant: { type: 'string' },
-        key: { type: 'string' },
-        requests: { type: 'string' },
-        tokens: { type: 'string' },
-        concurrency: { type: 'string' },
-        'max-tokens': { type: 'string' },
-        url: { type: 'string' },
-        json: { type: 'boolean' },
-      },
-    })
-    return { command: positionals[0], values }
-  } catch {
-    return usage()
-  }
-}
-
-function usage(): never {
-  console.error(USAGE)
-  process.exit(2)
 }
 
 function listing(limits: readonly LimitListing[]): string {
